@@ -1,0 +1,142 @@
+"""Settings to adapters to ports: the one place that reads the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+import boto3
+
+from lakeshift.adapters.aws import CONFIG
+from lakeshift.adapters.bigquery import BigQuerySource, Endpoints
+from lakeshift.adapters.dynamodb import DynamoLedger
+from lakeshift.adapters.redshift import RedshiftData
+from lakeshift.adapters.s3 import S3Objects
+from lakeshift.adapters.secrets import ManagedSecrets
+from lakeshift.adapters.stage import execution_status, stack_outputs
+from lakeshift.errors import SecretMissing, TargetMissing
+from lakeshift.model import Noun
+from lakeshift.ports import Defaults, Places, Ports, Secrets
+from lakeshift.spec import Source, Target
+
+
+class Settings(Noun):
+    """What a process of this stage has to know; each field is the environment variable LAKESHIFT_<NAME>."""
+
+    stage: str
+    config_bucket: str
+    lake_bucket: str
+    staging_bucket: str
+    runs_table: str
+    tables_table: str
+    chunks_table: str
+    input_max_parallelism: int = 30
+    initiate_schema_detection: bool = True
+    redshift_iam_role_arn: str = ""
+    database: str = ""
+    redshift_cluster: str = ""
+    redshift_workgroup: str = ""
+    bigquery_secret: str = ""
+    bigquery_endpoint: str = ""
+    bigquery_storage_endpoint: str = ""
+
+
+def settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings of this process. Raises pydantic.ValidationError naming each variable that is missing."""
+    known = os.environ if environment is None else environment
+    prefix = "LAKESHIFT_"
+    values = {name: known[prefix + name.upper()] for name in Settings.model_fields if prefix + name.upper() in known}
+    # Google's REST client knows its own variable for a local BigQuery.
+    values.setdefault("bigquery_endpoint", known.get("BIGQUERY_EMULATOR_HOST", ""))
+    return Settings.model_validate(values)
+
+
+def ports(given: Settings, aws: boto3.Session | None = None, endpoint: str | None = None) -> Ports:
+    """Adapters for the given settings; boto3 finds region and credentials in its usual places."""
+    aws = aws or boto3.Session()
+    secrets = ManagedSecrets(aws.client("secretsmanager", config=CONFIG, endpoint_url=endpoint))
+    redshift = aws.client("redshift-data", config=CONFIG, endpoint_url=endpoint)
+    dynamodb = aws.client("dynamodb", config=CONFIG, endpoint_url=endpoint)
+    endpoints = Endpoints(given.bigquery_endpoint, given.bigquery_storage_endpoint)
+
+    def warehouse(target: Target) -> RedshiftData:
+        if not target.database:
+            raise TargetMissing("no database is named", next_step="set target.database or DatabaseName.")
+        return RedshiftData(redshift, target.database, target.workgroup, target.cluster)
+
+    return Ports(
+        places=Places(given.config_bucket, given.lake_bucket, given.staging_bucket),
+        defaults=_defaults(given),
+        ledger=DynamoLedger(dynamodb, given.runs_table, given.tables_table, given.chunks_table),
+        objects=S3Objects(aws.client("s3", config=CONFIG, endpoint_url=endpoint)),
+        secrets=secrets,
+        source=lambda spec: _source(secrets, spec, endpoints),
+        warehouse=warehouse,
+        clock=lambda: datetime.now(UTC),
+    )
+
+
+@dataclass(frozen=True)
+class Console:
+    """What the command line needs of a stage: its ports, and whether an execution is still at work."""
+
+    ports: Ports
+    execution_status: Callable[[str], str]
+
+
+def console(stage: str, aws: boto3.Session | None = None, endpoint: str | None = None) -> Console:
+    """The console of a deployed stage, found by its stack's outputs.
+
+    Raises:
+        StageMissing: the stage is not deployed here, or there are no credentials to see it.
+    """
+    aws = aws or boto3.Session()
+    outputs = stack_outputs(lambda: aws.client("cloudformation", config=CONFIG, endpoint_url=endpoint), stage)
+    given = Settings(
+        stage=stage,
+        config_bucket=outputs["ConfigBucket"],
+        lake_bucket=outputs["LakeBucket"],
+        staging_bucket=outputs["StagingBucket"],
+        runs_table=outputs["RunsTable"],
+        tables_table=outputs["TablesTable"],
+        chunks_table=outputs["ChunksTable"],
+        database=outputs.get("DatabaseName", ""),
+        redshift_cluster=outputs.get("RedshiftClusterIdentifier", ""),
+        redshift_workgroup=outputs.get("RedshiftServerlessWorkgroup", ""),
+        bigquery_secret=outputs.get("BigQuerySecretName", ""),
+    )
+    steps = aws.client("stepfunctions", config=CONFIG, endpoint_url=endpoint)
+    return Console(ports(given, aws, endpoint), lambda execution: execution_status(steps, execution))
+
+
+@cache
+def lambda_ports() -> Ports:
+    """Ports of a Lambda function, made once for each warm process."""
+    return ports(settings())
+
+
+def _defaults(given: Settings) -> Defaults:
+    return Defaults(
+        input_max_parallelism=given.input_max_parallelism,
+        initiate_schema_detection=given.initiate_schema_detection,
+        copy_role=given.redshift_iam_role_arn,
+        database=given.database,
+        cluster=given.redshift_cluster,
+        workgroup=given.redshift_workgroup,
+        secret=given.bigquery_secret,
+    )
+
+
+def _source(secrets: Secrets, spec: Source, endpoints: Endpoints) -> BigQuerySource:
+    if not spec.credentials:
+        raise SecretMissing("no secret is named", next_step="set credentials or BigQuerySecretName.")
+    return _bigquery(spec.project, secrets.get(spec.credentials), endpoints)
+
+
+@lru_cache(maxsize=16)
+def _bigquery(project: str, key: str, endpoints: Endpoints) -> BigQuerySource:
+    """Clients are kept with their connections; a rotated key makes new ones."""
+    return BigQuerySource(project, key, endpoints)

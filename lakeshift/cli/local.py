@@ -1,0 +1,106 @@
+"""`lakeshift local`: the cloud on this machine, its data and its two SQL engines."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console as Screen
+from rich.table import Table
+
+from lakeshift.cli.exits import Exit, exits
+from lakeshift.cli.stages import JsonOption
+
+local = typer.Typer(no_args_is_help=True, help="The local cloud: AWS, Redshift and BigQuery on this machine.")
+
+
+class Engine(StrEnum):
+    """The SQL engines of the local cloud."""
+
+    redshift = "redshift"
+    bigquery = "bigquery"
+
+
+@local.command()
+def up(
+    detach: Annotated[bool, typer.Option("--detach", help="Leave it running and return.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Start the local cloud and deploy the synthesized templates onto it; one that runs is left as it is."""
+    from localcloud.lifecycle import start, stop
+
+    with exits(as_json=as_json):
+        endpoints = start()
+    typer.echo(json.dumps(endpoints) if as_json else "\n".join(f"{key}: {value}" for key, value in endpoints.items()))
+    if not detach:
+        ended = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: ended.set())
+        ended.wait()
+        stop()
+
+
+@local.command()
+def down() -> None:
+    """End the local cloud. BigQuery's and Redshift's data stay; AWS's state is gone."""
+    from localcloud.lifecycle import stop
+
+    stop()
+    typer.echo("down")
+
+
+@local.command()
+def status(as_json: JsonOption = False) -> None:
+    """Say whether the local cloud runs, and where. Exit 3 when it does not."""
+    from localcloud.lifecycle import state
+
+    found = state()
+    typer.echo(json.dumps(found) if as_json else "\n".join(f"{key}: {value}" for key, value in found.items()))
+    raise typer.Exit(Exit.GOOD if found["running"] else Exit.ENVIRONMENT)
+
+
+@local.command()
+def seed(
+    file: Annotated[Path, typer.Argument(help="Parquet (.parquet) or JSON lines (.jsonl, .json, .ndjson).")],
+    project: Annotated[str, typer.Option(help="Project of the local BigQuery.")],
+    dataset: Annotated[str, typer.Option(help="Data set; made when it is not there.")],
+    table: Annotated[str, typer.Option(help="Table; replaced when it is there.")],
+    schema: Annotated[Path | None, typer.Option(help="BigQuery JSON schema, as `bq show --schema` prints it.")] = None,
+    partition: Annotated[str, typer.Option(help="Column to partition by (day).")] = "",
+    cluster: Annotated[str, typer.Option(help="Columns to cluster by, with commas between.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Load a file into the local BigQuery, by a load job of the real client."""
+    from localcloud.load_data import seed as load
+
+    with exits(as_json=as_json):
+        columns = [name for name in cluster.split(",") if name]
+        rows = load(file, f"{project}.{dataset}.{table}", schema, partition, columns)
+    typer.echo(json.dumps({"rows": rows}) if as_json else f"{project}.{dataset}.{table}: {rows:,} rows")
+
+
+@local.command()
+def sql(
+    engine: Annotated[Engine, typer.Argument(help="Whose SQL it is.")],
+    statement: Annotated[str, typer.Argument(help="One statement.")],
+    project: Annotated[str, typer.Option(help="BigQuery: the project that runs the query.")] = "demo",
+    database: Annotated[str, typer.Option(help="Redshift: the database.")] = "dev",
+    as_json: JsonOption = False,
+) -> None:
+    """Run one statement on the local Redshift or BigQuery. Exit 2 when it is refused."""
+    from localcloud.query import bigquery, redshift
+
+    with exits(as_json=as_json):
+        rows = redshift(statement, database) if engine is Engine.redshift else bigquery(statement, project)
+    if as_json:
+        typer.echo(json.dumps(rows, default=str))
+    elif rows:
+        shown = Table(*rows[0])
+        for row in rows:
+            shown.add_row(*("NULL" if value is None else str(value) for value in row.values()))
+        Screen().print(shown)

@@ -1,0 +1,149 @@
+"""`lakeshift`: the same use cases from the command line, against AWS and against the local cloud."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console as Screen
+
+from lakeshift.bootstrap import Console
+from lakeshift.cli.exits import Exit, errors, exit_of, exits
+from lakeshift.cli.local import local
+from lakeshift.cli.show import failures, line, report_table
+from lakeshift.cli.stages import LOCAL, JsonOption, StageOption, open_stage
+from lakeshift.cli.watch import watch as follow
+from lakeshift.errors import ConfigInvalid, Problem, SourceNotFound
+from lakeshift.lake import keys
+from lakeshift.model import FINAL_RUN_STATES, RunRecord, RunState
+from lakeshift.spec import read
+
+# Wide enough that no name of a table is folded in a log.
+_PLAIN_WIDTH = 200
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    help="Move BigQuery projects into an S3 data lake and Amazon Redshift. "
+    "Exit codes: 0 all good, 1 problems in the run, 2 bad input, 3 environment.",
+)
+app.add_typer(local, name="local")
+
+ConfigArgument = Annotated[Path, typer.Argument(help="The config file, JSON.", metavar="CONFIG")]
+RunArgument = Annotated[str, typer.Argument(help="Id of a run, as `submit` prints it.", metavar="RUN")]
+
+
+@app.command()
+def check(config: ConfigArgument, as_json: JsonOption = False) -> None:
+    """Read a config file and name every problem in it; nothing is uploaded."""
+    with exits(as_json=as_json):
+        read(_body(config))
+    typer.echo(json.dumps({"status": "good", "problems": []}) if as_json else f"{config}: good")
+
+
+@app.command()
+def submit(config: ConfigArgument, stage: StageOption = LOCAL, as_json: JsonOption = False) -> None:
+    """Upload a config file, which starts a run, and print the run's id."""
+    with exits(as_json=as_json):
+        run = _submit(open_stage(stage), config)
+    typer.echo(json.dumps({"run": run}) if as_json else run)
+
+
+@app.command()
+def run(config: ConfigArgument, stage: StageOption = LOCAL, as_json: JsonOption = False) -> None:
+    """Upload a config file and follow its run to the end."""
+    with exits(as_json=as_json):
+        console = open_stage(stage)
+        name = _submit(console, config)
+        if not as_json:
+            typer.echo(f"run {name}")
+        record = follow(console, name, quiet=as_json)
+        _closing(console, record, as_json=as_json)
+
+
+@app.command()
+def status(
+    run: RunArgument,
+    stage: StageOption = LOCAL,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow the run to its end.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how far a run is: rows, bytes, rows a second and time left of every table."""
+    with exits(as_json=as_json):
+        console = open_stage(stage)
+        record = _record(console, run)
+        if watch:
+            _closing(console, follow(console, run, quiet=as_json), as_json=as_json)
+        _status(console, record, as_json=as_json)
+
+
+@app.command()
+def report(run: RunArgument, stage: StageOption = LOCAL, as_json: JsonOption = False) -> None:
+    """Show the report of a run that has ended."""
+    with exits(as_json=as_json):
+        console = open_stage(stage)
+        record = _record(console, run)
+        if record.state not in FINAL_RUN_STATES:
+            raise SourceNotFound(f"the run is {record.state}", where=run, next_step="wait for its end: status --watch.")
+        _closing(console, record, as_json=as_json)
+
+
+def _body(config: Path) -> bytes:
+    try:
+        return config.read_bytes()
+    except OSError as error:
+        raise ConfigInvalid((Problem("", f"the file cannot be read: {error.strerror or error}"),)) from error
+
+
+def _submit(console: Console, config: Path) -> str:
+    body = _body(config)
+    read(body)
+    bucket, key = console.ports.places.config, f"{keys.CONFIGS}{config.stem}.json"
+    version = console.ports.objects.put(bucket, key, body, "application/json")
+    return keys.run_id(bucket, key, version)
+
+
+def _record(console: Console, run: str) -> RunRecord:
+    try:
+        return console.ports.ledger.run(run)
+    except KeyError as error:
+        raise SourceNotFound("there is no such run in this stage", where=run, next_step="see its id.") from error
+
+
+def _status(console: Console, record: RunRecord, *, as_json: bool) -> None:
+    tables = console.ports.ledger.tables(record.run)
+    if as_json:
+        listed = [table.model_dump(mode="json", exclude={"session"}) for table in tables]
+        typer.echo(json.dumps({**record.model_dump(mode="json"), "tables": listed}, indent=1))
+    else:
+        typer.echo(f"{record.run}: {record.state.value}")
+        for table in tables:
+            typer.echo(line(table, console.ports.clock()))
+        _reasons(console, record)
+    raise typer.Exit(exit_of(record.state))
+
+
+def _closing(console: Console, record: RunRecord, *, as_json: bool) -> None:
+    """The end of a run: its report, where the files stand, and the exit code."""
+    bucket = console.ports.places.config
+    if record.state is RunState.REFUSED:
+        answer = console.ports.objects.get(bucket, keys.answer(record.config_key))
+        typer.echo(answer.decode() if as_json else (record.failure.message if record.failure else ""), err=not as_json)
+        raise typer.Exit(Exit.BAD_INPUT)
+    body = console.ports.objects.get(bucket, keys.report_file(record.run, "report.json"))
+    if as_json:
+        typer.echo(body.decode())
+    else:
+        Screen(width=None if sys.stdout.isatty() else _PLAIN_WIDTH).print(report_table(json.loads(body)))
+        _reasons(console, record)
+        for kind in ("json", "html"):
+            typer.echo(f"s3://{bucket}/{keys.report_file(record.run, f'report.{kind}')}")
+    raise typer.Exit(exit_of(record.state))
+
+
+def _reasons(console: Console, record: RunRecord) -> None:
+    for reason in failures(record, console.ports.ledger.tables(record.run)):
+        errors.print(reason, style="red", markup=False)

@@ -1,0 +1,95 @@
+"""What a person sees of a run: a table with progress, plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.table import Table
+
+from lakeshift.model import RunRecord, TableRecord, TableState
+
+_STYLES = {TableState.PUBLISHED: "green", TableState.FAILED: "red", TableState.REFUSED: "red"}
+
+
+def rate(table: TableRecord, now: datetime) -> float:
+    """Rows a second of a table's extract so far; 0 before it began."""
+    span = table.spans.get("extract")
+    if span is None or not table.rows_done:
+        return 0.0
+    seconds = ((span.ended or now) - span.started).total_seconds()
+    return table.rows_done / seconds if seconds > 0 else 0.0
+
+
+def eta(table: TableRecord, now: datetime) -> float | None:
+    """Seconds until the extract's end by its rate so far; None when it cannot be said or has ended."""
+    speed = rate(table, now)
+    if table.state is not TableState.EXTRACTING or not speed:
+        return None
+    return max(0, table.rows_expected - table.rows_done) / speed
+
+
+def view(record: RunRecord, tables: Sequence[TableRecord], now: datetime) -> Table:
+    """The run as a table."""
+    shown = Table(title=f"{record.run}: {record.state.value}", title_justify="left")
+    for heading in ("source", "target", "status"):
+        shown.add_column(heading, overflow="fold")
+    for heading in ("source rows", "lake rows", "target rows", "MB", "rows/s", "ETA s"):
+        shown.add_column(heading, justify="right")
+    for table in tables:
+        shown.add_row(*_cells(table, now), style=_STYLES.get(table.state))
+    return shown
+
+
+def _cells(table: TableRecord, now: datetime) -> list[str]:
+    rows = [_number(count) for count in (table.rows.source, table.rows.lake or table.rows_done, table.rows.target)]
+    size = f"{table.bytes_done / 1e6:,.1f}"
+    return [
+        table.table,
+        table.target,
+        table.state.value,
+        *rows,
+        size,
+        _number(round(rate(table, now))),
+        _eta(table, now),
+    ]
+
+
+def _eta(table: TableRecord, now: datetime) -> str:
+    left = eta(table, now)
+    return "" if left is None else f"{left:,.0f}"
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"
+
+
+def line(table: TableRecord, now: datetime) -> str:
+    """One table as a plain line."""
+    size = f"{table.bytes_done:,} bytes"
+    parts = [table.table, table.state.value, f"{table.rows_done:,} rows", size, f"{rate(table, now):,.0f} rows/s"]
+    left = _eta(table, now)
+    return "  ".join([*parts, *([f"ETA {left} s"] if left else [])])
+
+
+def failures(record: RunRecord, tables: Sequence[TableRecord]) -> list[str]:
+    """Every reason why the run is not all good."""
+    whole = [f"{record.failure.code}: {record.failure.message}"] if record.failure else []
+    return whole + [
+        f"{table.table}: {table.failure.code}: {table.failure.message}" for table in tables if table.failure
+    ]
+
+
+def report_table(report: Mapping[str, Any]) -> Table:
+    """A report as a table: every table with its rows in source, lake and target."""
+    shown = Table(title=f"{report['run']}: {report['status']}", title_justify="left")
+    for heading in ("source", "target", "status"):
+        shown.add_column(heading, overflow="fold")
+    for place in ("source", "lake", "target"):
+        shown.add_column(f"{place} rows", justify="right")
+    for table in report["tables"]:
+        counts = [_number(table["rows"][place]) for place in ("source", "lake", "target")]
+        style = _STYLES.get(TableState(table["status"]))
+        shown.add_row(table["source"], table["target"], table["status"], *counts, style=style)
+    return shown

@@ -1,0 +1,30 @@
+"""Which stage a command talks to: the local cloud (the default) or one deployed on AWS."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lakeshift.bootstrap import Console, console
+from lakeshift.errors import StageMissing
+
+LOCAL = "local"
+
+StageOption = Annotated[
+    str,
+    typer.Option("--stage", help="A deployed stage (dev, staging, prod), or `local` for the cloud on this machine."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+def open_stage(stage: str) -> Console:
+    """The console of a stage. Raises StageMissing when it cannot be reached."""
+    if stage != LOCAL:
+        return console(stage)
+    try:
+        from localcloud.connect import local_console
+    except ImportError as error:
+        step = "install lakeshift[local], or name a deployed --stage."
+        raise StageMissing(f"the local cloud is not installed: {error}", next_step=step) from error
+    return local_console()

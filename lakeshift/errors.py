@@ -1,0 +1,169 @@
+"""The error tree. Whether a step is tried again depends on two markers only, in Python and in ASL alike.
+
+LakeshiftError
+├── TerminalError                trying again cannot help
+│   ├── ConfigInvalid            the config file is wrong; carries every problem with its JSON pointer
+│   ├── SecretMissing            a named secret is absent or is not what it should be
+│   ├── SourceNotFound           project, data set or table does not exist
+│   ├── SourceForbidden          the credentials may not read it
+│   ├── NothingMatches           an include pattern selects no table
+│   ├── NameCollision            two sources would become one target
+│   ├── TypeUnsupported          a column has no target type that holds all of its values
+│   ├── ObjectUnsupported        a view, an external table, ...
+│   ├── ValueUnsupported         a value that the target cannot hold
+│   ├── SessionLost              the read session is gone; the table must be read again from its start
+│   ├── TargetMissing            database, workgroup, cluster or pre-created table does not exist
+│   ├── TargetMismatch           a pre-created table differs from the plan
+│   ├── StatementFailed          the warehouse refused a statement
+│   ├── ValidationFailed         the gate stays closed
+│   ├── LedgerConflict           the ledger says something else than this step assumes
+│   └── StageMissing             the stage is not deployed, or this account may not see it
+└── TransientError               the same call may work a little later
+    ├── SourceBusy
+    ├── TargetBusy
+    └── StoreBusy
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class LakeshiftError(Exception):
+    """What happened, where, and what to do next.
+
+    Args:
+        what: one sentence about what happened.
+        where: table, column, chunk or statement; may be empty.
+        next_step: what the reader can do about it; may be empty.
+    """
+
+    def __init__(self, what: str, *, where: str = "", next_step: str = "") -> None:
+        self.what, self.where, self.next_step = what, where, next_step
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        place = f" [{self.where}]" if self.where else ""
+        return f"{self.what}{place}" + (f" Next: {self.next_step}" if self.next_step else "")
+
+    @property
+    def code(self) -> str:
+        """The name of the error as reports and answers show it."""
+        return type(self).__name__
+
+
+class TerminalError(LakeshiftError):
+    """Trying again cannot help; a person has to change something first."""
+
+
+class TransientError(LakeshiftError):
+    """The same call may work a little later; steps retry it with backoff."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong in a config file.
+
+    Attributes:
+        pointer: JSON pointer (RFC 6901) to the place; "" is the whole file.
+        message: what is wrong.
+        found: the value found there, as JSON text; "" where nothing stands.
+        allowed: the values or keys that are allowed, if they can be listed.
+        nearest: the allowed value that looks most like the one found.
+    """
+
+    pointer: str
+    message: str
+    found: str = ""
+    allowed: tuple[str, ...] = ()
+    nearest: str = ""
+
+    def __str__(self) -> str:
+        parts = [f"{self.pointer or '/'}: {self.message}"]
+        parts += [f"found {self.found}"] if self.found else []
+        parts += [f"allowed: {', '.join(self.allowed)}"] if self.allowed else []
+        parts += [f"did you mean {self.nearest}?"] if self.nearest else []
+        return "; ".join(parts)
+
+
+class ConfigInvalid(TerminalError):
+    """The config file is wrong; nothing was started. `problems` holds every reason."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        self.problems = problems
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        super().__init__(
+            f"The config file has {len(problems)} problem(s):\n{lines}", next_step="mend it, upload it again."
+        )
+
+
+class SecretMissing(TerminalError):
+    """A named secret is absent, or is not what it should be."""
+
+
+class SourceNotFound(TerminalError):
+    """A project, data set or table does not exist."""
+
+
+class SourceForbidden(TerminalError):
+    """The credentials may not read what the config names."""
+
+
+class NothingMatches(TerminalError):
+    """An include pattern selects no table."""
+
+
+class NameCollision(TerminalError):
+    """Two sources would become one target."""
+
+
+class TypeUnsupported(TerminalError):
+    """A column has no target type that holds all of its values."""
+
+
+class ObjectUnsupported(TerminalError):
+    """The object is not a base table."""
+
+
+class ValueUnsupported(TerminalError):
+    """The data hold a value that the target cannot."""
+
+
+class SessionLost(TerminalError):
+    """The read session is gone; the rows of an unfinished table must be read again from a new one."""
+
+
+class TargetMissing(TerminalError):
+    """The database, workgroup, cluster or pre-created table does not exist."""
+
+
+class TargetMismatch(TerminalError):
+    """A pre-created target table differs from the plan."""
+
+
+class StatementFailed(TerminalError):
+    """The warehouse refused a statement."""
+
+
+class ValidationFailed(TerminalError):
+    """Source, lake and target differ; the table is not published."""
+
+
+class LedgerConflict(TerminalError):
+    """The ledger says something else than this step assumes."""
+
+
+class StageMissing(TerminalError):
+    """The stage is not deployed in this account and region, or the credentials may not see it."""
+
+
+class SourceBusy(TransientError):
+    """The source is overloaded or the connection broke."""
+
+
+class TargetBusy(TransientError):
+    """The warehouse is overloaded, or two transactions met."""
+
+
+class StoreBusy(TransientError):
+    """The object store or the ledger throttles."""

@@ -1,0 +1,34 @@
+"""Moves of a table through its states, as every step makes them."""
+
+from __future__ import annotations
+
+import structlog
+
+from lakeshift.model import Span, TableRecord, TableState
+from lakeshift.ports import Ports
+
+log = structlog.get_logger()
+ORDER = tuple(TableState)[:7]
+
+
+def passed(record: TableRecord, state: TableState) -> bool:
+    """True when the table has reached `state` already, so that the step has nothing to do."""
+    return record.state in ORDER and ORDER.index(record.state) >= ORDER.index(state)
+
+
+def begin(ports: Ports, record: TableRecord, verb: str, state: TableState) -> TableRecord:
+    """Enter a step's working state; a table that stands there already goes on with its first start time."""
+    if record.state is state:
+        return record
+    spans = {**record.spans, verb: Span(started=ports.clock())}
+    log.info(f"{verb}.started", run=record.run, table=record.table)
+    return ports.ledger.save_table(record.model_copy(update={"state": state, "spans": spans}), record.state)
+
+
+def end(ports: Ports, record: TableRecord, verb: str, state: TableState, **changes: object) -> TableRecord:
+    """Leave a step for its end state."""
+    started = record.spans.get(verb) or Span(started=ports.clock())
+    spans = {**record.spans, verb: Span(started=started.started, ended=ports.clock())}
+    after = record.model_copy(update={"state": state, "spans": spans, **changes})
+    log.info(f"{verb}.done", run=record.run, table=record.table)
+    return ports.ledger.save_table(after, record.state)

@@ -1,0 +1,217 @@
+"""The config file: one JSON document that names sources, target and how to move.
+
+`read` turns bytes into a `Migration` or raises `ConfigInvalid` with every problem found, each with its JSON pointer.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
+
+from lakeshift.errors import ConfigInvalid, Problem
+
+
+class Part(BaseModel):
+    """Base of all parts of the config: closed, immutable, camelCase in JSON, no silent type conversion."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel)
+
+
+Name = Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class Dataset(Part):
+    """A BigQuery data set and the tables of it that are meant."""
+
+    name: Name = Field(description="Name of the data set.")
+    include: list[Name] = Field(default=["*"], min_length=1, description="Globs of table names to take.")
+    exclude: list[Name] = Field(default=[], description="Globs of table names to leave out; stronger than include.")
+    target_schema: Name | None = Field(
+        default=None, alias="schema", description="Schema on the target; by default the name of the data set."
+    )
+
+
+class Source(Part):
+    """A BigQuery project to read."""
+
+    type: Literal["bigquery"] = Field(description="Kind of source.")
+    project: Name = Field(description="Project that holds the data sets and is billed for reading.")
+    datasets: list[Dataset] = Field(min_length=1, description="Data sets to move.")
+    credentials: Name | None = Field(
+        default=None, description="Secrets Manager name of a service account key; by default the stage's."
+    )
+
+
+class Target(Part):
+    """The Redshift that receives the tables; what is left out comes from the stage's parameters."""
+
+    type: Literal["redshift"] = Field(default="redshift", description="Kind of target.")
+    workgroup: Name | None = Field(default=None, description="Redshift Serverless workgroup.")
+    cluster: Name | None = Field(default=None, description="Provisioned cluster; not together with workgroup.")
+    database: Name | None = Field(default=None, description="Database to load into.")
+    schema_name: str = Field(
+        default="{dataset}",
+        alias="schema",
+        min_length=1,
+        description="Schema of the tables; may hold {project} and {dataset}.",
+    )
+
+    @field_validator("schema_name")
+    @classmethod
+    def _known_placeholders(cls, value: str) -> str:
+        unknown = set(re.findall(r"\{([^}]*)\}", value)) - {"project", "dataset"}
+        if unknown or value.count("{") != value.count("}"):
+            msg = "only {project} and {dataset} may stand in braces"
+            raise ValueError(msg)
+        return value
+
+    @model_validator(mode="after")
+    def _one_endpoint(self) -> Target:
+        if self.workgroup and self.cluster:
+            msg = "name a workgroup or a cluster, not both"
+            raise ValueError(msg)
+        return self
+
+
+class Lake(Part):
+    """Where the files go in the stage's lake bucket."""
+
+    prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9._=-]+/)*$", max_length=256)] = Field(
+        default="", description='Key prefix, "" or ending in "/"; the zones raw/, processed/, archive/ stand below it.'
+    )
+
+
+class Load(Part):
+    """When the target is loaded."""
+
+    mode: Literal["immediate", "scheduled"] = Field(
+        default="immediate", description="immediate: after each table's extract. scheduled: by CopyCommandSchedule."
+    )
+
+
+class Validation(Part):
+    """How deep the gate looks before a table is published."""
+
+    depth: Literal["schema", "count"] = Field(
+        default="count", description="schema: names and types. count: also rows in source, lake and target."
+    )
+
+
+class Migration(Part):
+    """The whole config file."""
+
+    sources: list[Source] = Field(min_length=1, description="What to move.")
+    target: Target = Field(default=Target(), description="Where to.")
+    lake: Lake = Field(default=Lake(), description="Where in the lake.")
+    input_max_parallelism: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        default=None, description="Tables that are migrated at the same time; by default the stage's."
+    )
+    initiate_schema_detection: bool | None = Field(
+        default=None, description="false: the target tables exist already and are checked, not created."
+    )
+    load: Load = Field(default=Load(), description="When to load.")
+    validation: Validation = Field(default=Validation(), description="What must hold before publishing.")
+
+
+def read(body: bytes) -> Migration:
+    """Parse a config file. Raises ConfigInvalid with all problems."""
+    data = _parse(body)
+    try:
+        return Migration.model_validate_json(json.dumps(data))
+    except ValidationError as error:
+        raise ConfigInvalid(tuple(_problem(data, detail) for detail in error.errors())) from error
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of the config file, as published in docs/reference."""
+    schema = Migration.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Lakeshift migration"}
+
+
+def _parse(body: bytes) -> Any:
+    try:
+        return json.loads(body.decode("utf-8-sig"), object_pairs_hook=_no_doubles, parse_constant=_no_constant)
+    except UnicodeDecodeError as error:
+        raise ConfigInvalid((Problem("", f"not UTF-8 text: {error.reason} at byte {error.start}"),)) from error
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise ConfigInvalid((Problem("", f"not JSON: {error.msg} at {place}"),)) from error
+    except RecursionError as error:
+        raise ConfigInvalid((Problem("", "not a config file: nested too deep"),)) from error
+    except ValueError as error:
+        raise ConfigInvalid((Problem("", f"not JSON: {error}"),)) from error
+
+
+def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) < len(keys):
+        doubled = next(key for key in keys if keys.count(key) > 1)
+        raise ConfigInvalid((Problem("", f"the key {doubled!r} stands twice in one object"),))
+    return dict(pairs)
+
+
+def _no_constant(text: str) -> None:
+    msg = f"{text} is no JSON value"
+    raise ValueError(msg)
+
+
+def _problem(data: Any, detail: ErrorDetails) -> Problem:
+    pointer, parent, last = _walk(data, detail["loc"])
+    allowed = _allowed(detail)
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        return Problem(pointer, f"unknown key {last!r}", allowed=allowed, nearest=_nearest(str(last), allowed))
+    if kind == "missing":
+        return Problem(pointer, "this key is required", allowed=allowed)
+    found = parent[last] if last is not None else parent
+    message = detail["msg"].removeprefix("Value error, ")
+    return Problem(pointer, message, json.dumps(found)[:200], allowed, _nearest(str(found), allowed))
+
+
+def _walk(data: Any, loc: tuple[int | str, ...]) -> tuple[str, Any, int | str | None]:
+    """Pointer of an error's place, the value that holds it, and the last step (None for the file itself)."""
+    parts, parent, here, last = [], data, data, None
+    for step in loc:
+        parts.append(str(step).replace("~", "~0").replace("/", "~1"))
+        parent, last = here, step
+        inside = (isinstance(here, dict) and step in here) or (isinstance(here, list) and isinstance(step, int))
+        here = here[step] if inside else None
+    return "".join(f"/{part}" for part in parts), parent, last
+
+
+def _allowed(detail: ErrorDetails) -> tuple[str, ...]:
+    if detail["type"] == "literal_error":
+        return tuple(re.findall(r"'([^']*)'", detail["ctx"]["expected"]))
+    if detail["type"] == "extra_forbidden":
+        model = _model_at(detail["loc"][:-1])
+        return tuple(sorted(field.alias or name for name, field in model.model_fields.items()))
+    return ()
+
+
+def _model_at(loc: tuple[int | str, ...]) -> type[Part]:
+    model: type[Part] = Migration
+    for step in loc:
+        if isinstance(step, str):
+            model = _MODELS[step]
+    return model
+
+
+_MODELS: dict[str, type[Part]] = {
+    "sources": Source,
+    "datasets": Dataset,
+    "target": Target,
+    "lake": Lake,
+    "load": Load,
+    "validation": Validation,
+}
+
+
+def _nearest(found: str, allowed: tuple[str, ...]) -> str:
+    folded = {value.lower(): value for value in allowed}
+    return next((folded[match] for match in get_close_matches(found.lower(), folded, n=1, cutoff=0.5)), "")

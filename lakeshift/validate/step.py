@@ -1,0 +1,76 @@
+"""validate: the gate. A table passes only when source, lake and target agree at the chosen depth."""
+
+from __future__ import annotations
+
+import structlog
+
+from lakeshift.check.step import migration_of
+from lakeshift.errors import ValidationFailed
+from lakeshift.extract.step import extract_of
+from lakeshift.lake.parquet import count_rows
+from lakeshift.ledger.tables import end, passed
+from lakeshift.load import sql
+from lakeshift.model import ExtractManifest, LakeFile, Rows, TablePlan, TableState
+from lakeshift.plan.step import plan_of
+from lakeshift.ports import Ports, Warehouse
+
+log = structlog.get_logger()
+
+
+def validate(ports: Ports, run: str, table: str) -> None:
+    """Compare the three places; repeating it after success changes nothing.
+
+    Raises:
+        ValidationFailed: names what differs. Staging is kept for inspection.
+    """
+    record = ports.ledger.table(run, table)
+    if passed(record, TableState.VALIDATED):
+        return
+    migration = migration_of(ports, run)
+    plan = plan_of(ports, run, table)
+    warehouse = ports.warehouse(migration.target)
+    _schema(warehouse, plan)
+    rows = record.rows
+    if migration.validation.depth == "count":
+        source = ports.source(migration.sources[plan.source_index]).count(plan)
+        rows = Rows(
+            source=source, lake=_lake_rows(ports, extract_of(ports, run, table)), target=_count(warehouse, plan)
+        )
+        _counts(plan, rows)
+    end(ports, record, "validate", TableState.VALIDATED, rows=rows)
+
+
+def _schema(warehouse: Warehouse, plan: TablePlan) -> None:
+    found = [str(row[0]) for row in warehouse.query(sql.columns(plan.target.schema_, sql.staging_name(plan)))]
+    planned = [column.target for column in plan.columns]
+    if found != planned:
+        raise ValidationFailed(
+            f"the staging table has the columns {found}, the plan {planned}",
+            where=plan.source.id,
+            next_step="submit the config again.",
+        )
+
+
+def _lake_rows(ports: Ports, extracted: ExtractManifest) -> int:
+    """Rows by the files' own footers, not by what the writer remembers."""
+    return sum(_file_rows(ports, file) for file in extracted.files)
+
+
+def _file_rows(ports: Ports, file: LakeFile) -> int:
+    def read(start: int, length: int) -> bytes:
+        return ports.objects.read_range(ports.places.lake, file.key, start, length)
+
+    return count_rows(read, file.bytes)
+
+
+def _count(warehouse: Warehouse, plan: TablePlan) -> int:
+    return int(str(warehouse.query(sql.count(plan))[0][0]))
+
+
+def _counts(plan: TablePlan, rows: Rows) -> None:
+    if not rows.source == rows.lake == rows.target:
+        raise ValidationFailed(
+            f"row counts differ: source {rows.source}, lake {rows.lake}, target {rows.target}",
+            where=plan.source.id,
+            next_step=f"look at {plan.target.schema_}.{sql.staging_name(plan)}; nothing was published.",
+        )
