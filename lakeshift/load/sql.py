@@ -48,12 +48,11 @@ def in_schema(plan: TablePlan, table: str) -> str:
 
 
 def staging(plan: TablePlan) -> list[str]:
-    """Statements that make empty landing and staging tables anew."""
+    """Statements that make empty landing and staging tables anew; the schema is there since the plan."""
     names = dict.fromkeys((landing_name(plan), staging_name(plan)))
     drops = [f"DROP TABLE IF EXISTS {in_schema(plan, name)}" for name in names]
-    schema = f"CREATE SCHEMA IF NOT EXISTS {quoted(plan.target.schema_)}"
     creates = [_create_landing(plan)] if converts(plan) else []
-    return [schema, *drops, *creates, _create_staging(plan)]
+    return [*drops, *creates, _create_staging(plan)]
 
 
 def _create_landing(plan: TablePlan) -> str:

@@ -1,0 +1,4 @@
+ALTER TABLE "shop"."orders__ls_0123456789ab" RENAME TO "orders";
+
+INSERT INTO "lakeshift"."load_history" (run, source, target, manifest, row_count, published_at)
+VALUES ('shop-0123456789ab', 'p.Shop.Orders', 'shop.orders', 's3://lake/raw/p/Shop/Orders/run=shop-0123456789ab/_manifest.json', 7, GETDATE());

@@ -1,0 +1,53 @@
+"""The SQL that runs on Redshift, against golden files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lakeshift.errors import LedgerConflict
+from lakeshift.load import manifest, sql
+from lakeshift.model import LakeFile
+from tests.unit.plans import MIXED, PLAIN, plan
+
+GOLDEN = Path(__file__).parent / "golden"
+ROLE = "arn:aws:iam::123456789012:role/copy"
+URL = "s3://lake/raw/p/Shop/Orders/run=shop-0123456789ab/_manifest.json"
+CASES = {
+    "plain": [*sql.staging(plan(PLAIN)), sql.copy(plan(PLAIN), URL, ROLE), *sql.convert(plan(PLAIN))],
+    "mixed": [*sql.staging(plan(MIXED)), sql.copy(plan(MIXED), URL, ROLE), *sql.convert(plan(MIXED))],
+    "precreated": sql.staging(plan(PLAIN, precreated=True)),
+    "publish_first": sql.publish(plan(PLAIN), URL, 7, replaces=False),
+    "publish_again": sql.publish(plan(PLAIN), URL, 7, replaces=True),
+    "questions": [
+        *sql.history_table(),
+        sql.published(plan(PLAIN)),
+        sql.count(plan(PLAIN)),
+        sql.columns("it's", "t"),
+        sql.exists("s", "t"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_statements_are_as_agreed(name: str) -> None:
+    assert ";\n\n".join(CASES[name]) + ";\n" == (GOLDEN / f"{name}.sql").read_text()
+
+
+def test_tokens_are_stable_distinct_and_short_enough() -> None:
+    tokens = {sql.token("run", "a", "b"), sql.token("run", "ab", ""), sql.token("run", "a", "b")}
+    assert len(tokens) == 2
+    assert all(len(token) == 64 for token in tokens)
+
+
+def test_a_manifest_lists_each_file_with_rows_once() -> None:
+    files = [LakeFile(key=key, offset=0, rows=rows, bytes=5, sha256="") for key, rows in [("b", 1), ("a", 2), ("e", 0)]]
+    assert json.loads(manifest.text("lake", files)) == {
+        "entries": [
+            {"url": f"s3://lake/{key}", "mandatory": True, "meta": {"content_length": 5}} for key in ("a", "b")
+        ]
+    }
+    with pytest.raises(LedgerConflict):
+        manifest.text("lake", [files[0], files[0]])
