@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from filelock import FileLock
-
 ROOT = Path(__file__).parent.parent
 STAGE = "dev"
 
@@ -20,8 +18,6 @@ def synthesize(folder: Path) -> Path:
     Raises:
         subprocess.CalledProcessError: build or synth failed; their own words are on stderr.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.parent / f"{folder.name}.lock"):
-        for command in (["-m", "infra.bundle"], ["app.py", "--stage", STAGE, "--out", str(folder)]):
-            subprocess.run([sys.executable, *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+    for command in (["-m", "infra.bundle"], ["app.py", "--stage", STAGE, "--out", str(folder)]):
+        subprocess.run([sys.executable, *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     return folder
