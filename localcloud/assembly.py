@@ -1,4 +1,4 @@
-"""The cloud assembly that the local cloud deploys: what `cdk synth -c stage=dev` gives, built when its inputs changed."""
+"""The cloud assembly that the local cloud deploys: what `cdk synth -c stage=dev` gives."""
 
 from __future__ import annotations
 

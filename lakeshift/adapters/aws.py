@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from botocore.config import Config
-from botocore.exceptions import ConnectionError as SdkConnectionError
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as SdkConnectionError
 
 from lakeshift.errors import StoreBusy
 

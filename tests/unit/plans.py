@@ -13,12 +13,12 @@ from lakeshift.types.bigquery import columns
 
 SNAPSHOT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 PLAIN = [{"name": "Id", "type": "INT64", "mode": "REQUIRED"}, {"name": 'no"te', "type": "STRING"}]
-MIXED = [*PLAIN, {"name": "at", "type": "TIME"}, {"name": "doc", "type": "JSON"},
-         {"name": "legs", "type": "RECORD", "mode": "REPEATED", "fields": [{"name": "x", "type": "INT64"}]}]  # fmt: skip
+LEGS = {"name": "legs", "type": "RECORD", "mode": "REPEATED", "fields": [{"name": "x", "type": "INT64"}]}
+MIXED: list[dict[str, Any]] = [*PLAIN, {"name": "at", "type": "TIME"}, {"name": "doc", "type": "JSON"}, LEGS]
 
 
 def migration(**changes: Any) -> Migration:
-    source = {"type": "bigquery", "project": "p", "datasets": [{"name": "Shop"}]}
+    source: dict[str, Any] = {"type": "bigquery", "project": "p", "datasets": [{"name": "Shop"}]}
     target = {"type": "redshift", "workgroup": "w", "database": "dev"}
     return Migration.model_validate({"sources": [source], "target": target, **changes})
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,7 +18,8 @@ SCHEMA = pa.schema([("a", pa.int64())])
 
 def batches(sizes: list[int]) -> list[pa.RecordBatch]:
     starts = [sum(sizes[:index]) for index in range(len(sizes))]
-    return [pa.record_batch([pa.array(range(s, s + n), pa.int64())], SCHEMA) for s, n in zip(starts, sizes, strict=True)]
+    spans = [range(start, start + size) for start, size in zip(starts, sizes, strict=True)]
+    return [pa.record_batch([pa.array(span, pa.int64())], SCHEMA) for span in spans]
 
 
 @given(st.lists(st.integers(0, 40)), st.integers(1, 17))
@@ -47,7 +50,7 @@ def test_a_footer_is_read_and_not_more() -> None:
 
 
 @pytest.mark.parametrize("damage", [lambda body: body[:-1], lambda _: b"", lambda _: b"PAR1" * 3])
-def test_a_damaged_file_is_no_file(damage) -> None:  # type: ignore[no-untyped-def]
+def test_a_damaged_file_is_no_file(damage: Callable[[bytes], bytes]) -> None:
     body = damage(write([], SCHEMA))
     with pytest.raises(ValidationFailed):
         count_rows(lambda start, length: body[start : start + length], len(body))

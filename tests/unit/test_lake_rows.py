@@ -87,7 +87,10 @@ LEGS_ARROW = pa.list_(
     pa.struct(
         [
             ("no", pa.int64()),
-            ("stops", pa.list_(pa.struct([("at", pa.time64("us")), ("on", pa.date32()), ("seen", pa.timestamp("us"))]))),
+            (
+                "stops",
+                pa.list_(pa.struct([("at", pa.time64("us")), ("on", pa.date32()), ("seen", pa.timestamp("us"))])),
+            ),
         ]
     )
 )

@@ -45,9 +45,7 @@ def test_tokens_are_stable_distinct_and_short_enough() -> None:
 def test_a_manifest_lists_each_file_with_rows_once() -> None:
     files = [LakeFile(key=key, offset=0, rows=rows, bytes=5, sha256="") for key, rows in [("b", 1), ("a", 2), ("e", 0)]]
     assert json.loads(manifest.text("lake", files)) == {
-        "entries": [
-            {"url": f"s3://lake/{key}", "mandatory": True, "meta": {"content_length": 5}} for key in ("a", "b")
-        ]
+        "entries": [{"url": f"s3://lake/{key}", "mandatory": True, "meta": {"content_length": 5}} for key in ("a", "b")]
     }
     with pytest.raises(LedgerConflict):
         manifest.text("lake", [files[0], files[0]])

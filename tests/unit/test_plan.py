@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from lakeshift.errors import NameCollision, NothingMatches, ObjectUnsupported, TypeUnsupported
@@ -42,7 +44,7 @@ def test_a_plan_folds_names_and_keeps_the_snapshot() -> None:
     assert made.lake_prefix == "raw/p/Shop/Orders/run=shop-0123456789ab/"
 
 
-def refusal(**changes: object) -> str:
+def refusal(**changes: Any) -> str:
     given = entry(PLAIN, **changes)
     assert given.table
     with pytest.raises((ObjectUnsupported, TypeUnsupported)) as caught:

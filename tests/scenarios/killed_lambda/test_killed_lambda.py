@@ -32,7 +32,9 @@ def test_a_killed_extract_goes_on(cloud: Cloud, tmp_path: Path) -> None:
 
     assert killed
     assert record.state is RunState.SUCCEEDED
-    sums = cloud.redshift("SELECT COUNT(*) AS n, COUNT(DISTINCT id) AS d, SUM(id) AS s, SUM(double) AS t FROM killed.numbers")
+    sums = cloud.redshift(
+        "SELECT COUNT(*) AS n, COUNT(DISTINCT id) AS d, SUM(id) AS s, SUM(double) AS t FROM killed.numbers"
+    )
     total = ROWS * (ROWS - 1) // 2
     assert [int(value) for value in sums[0].values()] == [ROWS, ROWS, total, 2 * total]
     history = cloud.client("stepfunctions")
