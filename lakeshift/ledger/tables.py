@@ -25,10 +25,14 @@ def begin(ports: Ports, record: TableRecord, verb: str, state: TableState) -> Ta
     return ports.ledger.save_table(record.model_copy(update={"state": state, "spans": spans}), record.state)
 
 
+def clocked(ports: Ports, record: TableRecord, verb: str) -> TableRecord:
+    """The record with the step's start time, for a step that has no working state of its own."""
+    return record.model_copy(update={"spans": {**record.spans, verb: Span(started=ports.clock())}})
+
+
 def end(ports: Ports, record: TableRecord, verb: str, state: TableState, **changes: object) -> TableRecord:
     """Leave a step for its end state."""
-    started = record.spans.get(verb) or Span(started=ports.clock())
-    spans = {**record.spans, verb: Span(started=started.started, ended=ports.clock())}
+    spans = {**record.spans, verb: Span(started=record.spans[verb].started, ended=ports.clock())}
     after = record.model_copy(update={"state": state, "spans": spans, **changes})
     log.info(f"{verb}.done", run=record.run, table=record.table)
     return ports.ledger.save_table(after, record.state)

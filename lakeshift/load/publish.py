@@ -7,7 +7,7 @@ import structlog
 from lakeshift.check.step import migration_of
 from lakeshift.errors import LedgerConflict, StatementFailed
 from lakeshift.extract.step import extract_of
-from lakeshift.ledger.tables import end, passed
+from lakeshift.ledger.tables import clocked, end, passed
 from lakeshift.load import sql
 from lakeshift.load.step import POLL_SECONDS, manifest_url, settle
 from lakeshift.model import TablePlan, TableRecord, TableState
@@ -31,6 +31,7 @@ def publish(ports: Ports, run: str, table: str) -> bool:
         return True
     if record.state is not TableState.VALIDATED:
         raise LedgerConflict(f"the table is {record.state}, not validated", where=table)
+    record = clocked(ports, record, "publish")
     plan = plan_of(ports, run, table)
     warehouse = ports.warehouse(migration_of(ports, run).target)
     if not warehouse.query(sql.published(plan)):

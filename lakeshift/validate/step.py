@@ -8,7 +8,7 @@ from lakeshift.check.step import migration_of
 from lakeshift.errors import ValidationFailed
 from lakeshift.extract.step import extract_of
 from lakeshift.lake.parquet import count_rows
-from lakeshift.ledger.tables import end, passed
+from lakeshift.ledger.tables import clocked, end, passed
 from lakeshift.load import sql
 from lakeshift.model import ExtractManifest, LakeFile, Rows, TablePlan, TableState
 from lakeshift.plan.step import plan_of
@@ -26,6 +26,7 @@ def validate(ports: Ports, run: str, table: str) -> None:
     record = ports.ledger.table(run, table)
     if passed(record, TableState.VALIDATED):
         return
+    record = clocked(ports, record, "validate")
     migration = migration_of(ports, run)
     plan = plan_of(ports, run, table)
     warehouse = ports.warehouse(migration.target)

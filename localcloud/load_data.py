@@ -1,0 +1,55 @@
+"""Bring data into the local BigQuery, by load jobs of Google's own client."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from google.api_core.exceptions import GoogleAPICallError
+from google.cloud import bigquery
+
+from lakeshift.errors import ConfigInvalid, Problem, TerminalError
+from localcloud.bigquery import seed as load_job
+from localcloud.connect import default_home, endpoints
+from localcloud.twin import BIGQUERY_DATA
+
+
+def seed(
+    file: Path,
+    table: str,
+    schema: Path | None = None,
+    partition: str = "",
+    cluster: Sequence[str] = (),
+    home: Path | None = None,
+) -> int:
+    """Load a file into `project.dataset.table`, replacing it; returns the rows loaded.
+
+    Args:
+        partition: column of the table's daily partitions; "" for none.
+
+    Raises:
+        ConfigInvalid: the file or the schema cannot be used.
+        TerminalError: BigQuery refused the load; the message is its own.
+    """
+    project, dataset, name = table.split(".", 2)
+    where = endpoints(home)["bigquery"]
+    days = {"type": "DAY", "field": partition} if partition else None
+    try:
+        fields = json.loads(schema.read_text()) if schema else None
+        return load_job.seed(where, _key(home), project, dataset, name, file, fields, days, cluster)
+    except (OSError, ValueError) as error:
+        raise ConfigInvalid((Problem("", f"the file cannot be loaded: {error}"),)) from error
+    except GoogleAPICallError as error:
+        raise TerminalError(f"BigQuery refused the load: {error.message}", where=table) from error
+
+
+def client(project: str, home: Path | None = None) -> bigquery.Client:
+    """Google's client of the local BigQuery."""
+    return load_job.client(endpoints(home)["bigquery"], _key(home), project)
+
+
+def _key(home: Path | None) -> dict[str, Any]:
+    key: dict[str, Any] = json.loads(((home or default_home()) / BIGQUERY_DATA / "service-account.json").read_text())
+    return key
