@@ -1,0 +1,1 @@
+"""The AWS side as code: stages, one construct per capability, three thin stacks."""

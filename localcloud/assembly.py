@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,8 @@ def synthesize(folder: Path) -> Path:
     Raises:
         subprocess.CalledProcessError: build or synth failed; their own words are on stderr.
     """
+    # The CDK's Node bridge prints a banner about Node's end of life on every start.
+    environment = {**os.environ, "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1"}
     for command in (["-m", "infra.bundle"], ["app.py", "--stage", STAGE, "--out", str(folder)]):
-        subprocess.run([sys.executable, *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([sys.executable, *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL, env=environment)
     return folder

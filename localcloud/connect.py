@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +11,15 @@ import boto3
 from lakeshift.bootstrap import Console, console
 from lakeshift.errors import StageMissing
 from localcloud.assembly import STAGE
+from localcloud.twin import home_directory
 
 REGION = "us-east-1"
-
-
-def default_home() -> Path:
-    """LAKESHIFT_HOME, or `.lakeshift/local` below the current folder."""
-    return Path(os.environ.get("LAKESHIFT_HOME") or Path(".lakeshift") / "local").resolve()
 
 
 def endpoints(home: Path | None = None) -> dict[str, Any]:
     """Endpoints of the running local cloud. Raises StageMissing when there is none."""
     try:
-        found: dict[str, Any] = json.loads(((home or default_home()) / "endpoints.json").read_text())
+        found: dict[str, Any] = json.loads(((home or home_directory()) / "endpoints.json").read_text())
     except FileNotFoundError as error:
         step = "lakeshift local up --detach"
         raise StageMissing("the local cloud does not run in this folder", next_step=step) from error

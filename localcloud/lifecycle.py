@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
+import subprocess
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from localcloud.assembly import STAGE, synthesize
-from localcloud.connect import default_home
-from localcloud.query import WORKGROUP
-from localcloud.twin import COPY_ROLE, SECRET, Twin, install
-
-PARAMETERS = {
-    f"Lakeshift-{STAGE}-Pipeline": {
-        "RedshiftServerlessWorkgroup": WORKGROUP,
-        "RedshiftIAMRoleARN": COPY_ROLE,
-        "DatabaseName": "dev",
-        "BigQuerySecretName": SECRET,
-    }
-}
+from lakeshift.errors import StageMissing
+from localcloud.assembly import synthesize
+from localcloud.aws.deploy import DeployError
+from localcloud.twin import Twin, TwinError, home_directory, install
 
 
 def start(home: Path | None = None) -> dict[str, Any]:
-    """Start what does not run, deploy what has changed; returns the endpoints."""
-    place = home or default_home()
-    assembly = synthesize(place.parent / "assembly")
-    twin = Twin(place)
-    twin.up()
-    install(place, assembly, PARAMETERS)
-    return twin.status()
+    """Start what does not run and deploy what has changed; returns the endpoints.
+
+    Raises:
+        StageMissing: the bundle, the synth, a process or the deployment failed; the message has its own words.
+    """
+    place = home or home_directory()
+    try:
+        assembly = synthesize(place.parent / "assembly")
+        endpoints = Twin(place).up()
+        install(place, assembly, {})
+    except (subprocess.CalledProcessError, TwinError, DeployError) as error:
+        raise StageMissing(f"the local cloud did not start: {error}") from error
+    return asdict(endpoints)
 
 
 def stop(home: Path | None = None) -> None:
     """End the twin's processes."""
-    Twin(home or default_home()).down()
+    Twin(home or home_directory()).down()
 
 
 def state(home: Path | None = None) -> dict[str, Any]:
     """Whether the twin runs, and where."""
-    return Twin(home or default_home()).status()
+    found = Twin(home or home_directory()).status()
+    places = asdict(found.endpoints) if found.endpoints else {}
+    return {"running": all(found.running.values()), **places}

@@ -12,8 +12,8 @@ from google.cloud import bigquery
 
 from lakeshift.errors import ConfigInvalid, Problem, TerminalError
 from localcloud.bigquery import seed as load_job
-from localcloud.connect import default_home, endpoints
-from localcloud.twin import BIGQUERY_DATA
+from localcloud.connect import endpoints
+from localcloud.twin import home_directory
 
 
 def seed(
@@ -51,5 +51,5 @@ def client(project: str, home: Path | None = None) -> bigquery.Client:
 
 
 def _key(home: Path | None) -> dict[str, Any]:
-    key: dict[str, Any] = json.loads(((home or default_home()) / BIGQUERY_DATA / "service-account.json").read_text())
+    key: dict[str, Any] = json.loads(((home or home_directory()) / "bigquery" / "service-account.json").read_text())
     return key

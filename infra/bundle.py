@@ -1,0 +1,159 @@
+"""The Lambda bundle: our code, and a layer of locked libraries without what Lambda never runs.
+
+`python -m infra.bundle` builds both below build/lambda and prints their sizes. What is unchanged is not rebuilt.
+"""
+
+import fcntl
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "build" / "lambda"
+LOCK = ROOT / "requirements-lambda.lock"
+PACKAGES = (ROOT / "lakeshift", ROOT / "lambdas")
+LIMIT_BYTES = 262_144_000  # 250 MB, layer and code together, unpacked
+BUILD_COMMAND = "python -m infra.bundle"
+WHEELS = ("--python-platform", "x86_64-manylinux_2_28", "--python-version", "3.11", "--only-binary", ":all:")
+
+# Nothing of this is loaded by what the functions import; the bundle test imports all of it from what remains.
+# The Arrow libraries that stay are linked by pyarrow's core module; each keeps the one name that the loader asks for.
+DROPPED = (
+    ".lock",
+    "bin",
+    "*-stubs",
+    "**/__pycache__",
+    "**/tests",
+    "**/*.py[ix]",
+    "**/*.px[di]",
+    "pyarrow/include",
+    "pyarrow/src",
+    "pyarrow/libarrow*.so",
+    "pyarrow/lib*.so.*.*.*",
+    "pyarrow/*flight*",
+    "pyarrow/*parquet_encryption*",
+    "pyarrow/_azurefs*",
+    "pyarrow/_gcsfs*",
+    "pyarrow/_hdfs*",
+    "pyarrow/*orc*",
+    "pyarrow/_pyarrow_cpp_tests*",
+)
+
+
+class BundleMissingError(RuntimeError):
+    """There is no bundle to deploy. The message names the command that builds it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"no Lambda bundle in {folder}: run `{BUILD_COMMAND}` (or `make build`) first")
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What a bundle was made from: a hash of the code and one of the libraries."""
+
+    code: str
+    layer: str
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Folders of the two Lambda assets, the locked requirements for Glue, and the stamp of what is in them."""
+
+    code: Path
+    layer: Path
+    requirements: Path
+    stamp: Stamp
+
+    @classmethod
+    def load(cls, folder: Path = FOLDER) -> "Bundle":
+        """The bundle built in `folder`. Raises BundleMissingError when none was."""
+        stamp = _read_stamp(folder)
+        if stamp is None:
+            raise BundleMissingError(folder)
+        return cls(folder / "code", folder / "layer", folder / "requirements.txt", stamp)
+
+
+def build(folder: Path = FOLDER) -> Bundle:
+    """Build what changed since the last build. Raises CalledProcessError when the libraries cannot be installed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with _only_one(folder):
+        wanted, found = Stamp(_code_hash(), _layer_hash()), _read_stamp(folder)
+        (folder / "stamp.json").unlink(missing_ok=True)
+        if found is None or found.layer != wanted.layer:
+            _build_layer(folder / "layer")
+            shutil.copyfile(LOCK, folder / "requirements.txt")
+        if found is None or found.code != wanted.code:
+            _build_code(folder / "code")
+        (folder / "stamp.json").write_text(json.dumps(asdict(wanted)))
+    return Bundle.load(folder)
+
+
+def size(folder: Path) -> int:
+    """Unpacked size of a folder in bytes, as Lambda counts it."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _build_code(target: Path) -> None:
+    shutil.rmtree(target, ignore_errors=True)
+    for package in PACKAGES:
+        shutil.copytree(package, target / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def _build_layer(target: Path) -> None:
+    shutil.rmtree(target, ignore_errors=True)
+    libraries = target / "python"
+    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", str(libraries), *WHEELS]
+    subprocess.run([*command, "--link-mode", "copy", "-r", str(LOCK)], check=True)
+    for path in _matches(libraries, DROPPED):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _matches(folder: Path, patterns: Iterable[str]) -> Iterator[Path]:
+    for pattern in patterns:
+        yield from sorted(folder.glob(pattern))
+
+
+def _code_hash() -> str:
+    digest = hashlib.sha256()
+    for package in PACKAGES:
+        for path in sorted(package.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(f"{path.relative_to(ROOT)}\0{path.stat().st_size}\0".encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _layer_hash() -> str:
+    recipe = json.dumps([LOCK.read_text(), WHEELS, DROPPED])
+    return hashlib.sha256(recipe.encode()).hexdigest()
+
+
+def _read_stamp(folder: Path) -> Stamp | None:
+    path = folder / "stamp.json"
+    return Stamp(**json.loads(path.read_text())) if path.exists() else None
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    with (folder / ".building").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def main() -> None:
+    """Build and print the sizes; exit 1 above Lambda's limit."""
+    bundle = build()
+    code, layer = size(bundle.code), size(bundle.layer)
+    sys.stdout.write(f"code {code / 2**20:.1f} MB, layer {layer / 2**20:.1f} MB, limit {LIMIT_BYTES / 2**20:.0f} MB\n")
+    if code + layer > LIMIT_BYTES:
+        sys.exit("the bundle is larger than Lambda allows")
+
+
+if __name__ == "__main__":
+    main()

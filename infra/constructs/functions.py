@@ -1,0 +1,110 @@
+"""One Lambda function per verb, each with its own role and log group."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aws_cdk import AssetHashType, Duration, RemovalPolicy, Size
+from aws_cdk.aws_iam import PolicyStatement, Role, ServicePrincipal
+from aws_cdk.aws_kms import IKey
+from aws_cdk.aws_lambda import Architecture, Code, Function, ILayerVersion, LayerVersion, Runtime, Tracing
+from aws_cdk.aws_logs import LogGroup, RetentionDays
+from constructs import Construct
+
+from infra.bundle import Bundle
+from infra.config import VERBS, FunctionSize, StageConfig, Verb
+from infra.constructs.acknowledge import ANYTHING, accept, accept_wildcard, grant
+from infra.constructs.permissions import Permissions
+
+
+@dataclass(frozen=True)
+class Runtimes:
+    """What every function shares: code, libraries, environment, and how its log is kept."""
+
+    code: Code
+    layer: ILayerVersion
+    environment: Mapping[str, str]
+    log_key: IKey
+    log_retention: RetentionDays
+
+
+class Step(Construct):
+    """The function of one verb with a role and a log group of its own."""
+
+    def __init__(self, scope: Construct, verb: Verb, *, size: FunctionSize, shared: Runtimes) -> None:
+        super().__init__(scope, verb.capitalize())
+        self.role = Role(self, "Role", assumed_by=ServicePrincipal("lambda.amazonaws.com"))
+        self.log_group = LogGroup(
+            self,
+            "Log",
+            retention=shared.log_retention,
+            encryption_key=shared.log_key,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        self.role.add_to_policy(
+            PolicyStatement(
+                actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[self.log_group.log_group_arn]
+            )
+        )
+        self.function = Function(
+            self,
+            "Function",
+            description=f"Lakeshift: {verb}",
+            runtime=Runtime.PYTHON_3_11,
+            architecture=Architecture.X86_64,
+            handler=f"lambdas.{verb}.handler.handler",
+            code=shared.code,
+            layers=[shared.layer],
+            role=self.role,
+            log_group=self.log_group,
+            tracing=Tracing.ACTIVE,
+            memory_size=size.memory_mb,
+            timeout=Duration.seconds(size.timeout_seconds),
+            ephemeral_storage_size=Size.mebibytes(size.storage_mb),
+            environment=dict(shared.environment),
+        )
+        accept_wildcard(self.role, ANYTHING, "X-Ray's two actions take no resource.")
+        accept(self.function, "AwsSolutions-L1", "The locked libraries are built and tested for 3.11, as is Glue 5.0.")
+
+
+class Steps(Construct):
+    """The functions of all verbs, with the permissions of the matrix."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: StageConfig,
+        bundle: Bundle,
+        environment: Mapping[str, str],
+        permissions: Permissions,
+        log_key: IKey,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        shared = Runtimes(
+            code=Code.from_asset(str(bundle.code), asset_hash=bundle.stamp.code, asset_hash_type=AssetHashType.CUSTOM),
+            layer=self._layer(bundle),
+            environment=environment,
+            log_key=log_key,
+            log_retention=stage.log_retention,
+        )
+        self.by_verb = {verb: Step(self, verb, size=stage.functions[verb], shared=shared) for verb in VERBS}
+        for verb, step in self.by_verb.items():
+            for permission in permissions.of(verb):
+                grant(step.role, permission)
+
+    def function(self, verb: Verb) -> Function:
+        """The function of `verb`."""
+        return self.by_verb[verb].function
+
+    def _layer(self, bundle: Bundle) -> LayerVersion:
+        return LayerVersion(
+            self,
+            "Libraries",
+            code=Code.from_asset(
+                str(bundle.layer), asset_hash=bundle.stamp.layer, asset_hash_type=AssetHashType.CUSTOM
+            ),
+            compatible_runtimes=[Runtime.PYTHON_3_11],
+            compatible_architectures=[Architecture.X86_64],
+            description="Locked libraries of requirements-lambda.lock",
+        )

@@ -1,0 +1,212 @@
+"""Who may touch what: the permission matrix as data, and the IAM statements made from it.
+
+Tests hold the matrix against the templates, and against what each step really touches.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Flag, auto
+from types import MappingProxyType
+from typing import Literal
+
+from aws_cdk import ArnFormat, Aws, Stack
+from aws_cdk.aws_iam import PolicyStatement
+
+from infra.config import Verb
+from infra.constructs.acknowledge import ANYTHING, Permission
+from infra.constructs.keys import Keys
+from infra.constructs.parameters import Parameters
+from infra.constructs.storage import Storage
+from infra.constructs.tracking import PENDING_INDEX, Tracking
+
+BucketName = Literal["config", "lake", "staging"]
+
+RAW = "*raw/*"  # a migration may put its raw zone below a prefix of its own
+RUNS = "runs/*"
+ANSWERS = "configs/*.status.json"
+
+
+class Access(Flag):
+    """What a grant allows. Reading objects includes listing them: without it S3 answers 403 for a missing key."""
+
+    READ = auto()
+    WRITE = auto()
+    BOTH = READ | WRITE
+
+
+@dataclass(frozen=True)
+class Objects:
+    """Objects of one bucket below a key pattern."""
+
+    bucket: BucketName
+    keys: str
+    access: Access
+
+
+@dataclass(frozen=True)
+class Items:
+    """Items of one tracking table, or of one of its indexes."""
+
+    table: Literal["runs", "tables", "chunks"]
+    access: Access
+    index: str | None = None
+
+
+_RUN_FILES = Objects("staging", RUNS, Access.READ)
+_RAW_FILES = Objects("lake", RAW, Access.READ)
+
+GRANTS: Mapping[Verb, tuple[Objects | Items, ...]] = MappingProxyType(
+    {
+        "check": (
+            Objects("config", "configs/*", Access.READ),
+            Objects("config", ANSWERS, Access.WRITE),
+            Objects("staging", RUNS, Access.WRITE),
+            Items("runs", Access.BOTH),
+        ),
+        "inventory": (Objects("staging", RUNS, Access.BOTH), Items("runs", Access.BOTH)),
+        "plan": (
+            Objects("staging", RUNS, Access.BOTH),
+            Items("runs", Access.BOTH),
+            Items("tables", Access.WRITE),
+        ),
+        "extract": (
+            _RUN_FILES,
+            Objects("lake", RAW, Access.WRITE),
+            Items("tables", Access.BOTH),
+            Items("chunks", Access.BOTH),
+        ),
+        "load": (_RUN_FILES, _RAW_FILES, Items("tables", Access.BOTH)),
+        "validate": (_RUN_FILES, _RAW_FILES, Items("tables", Access.BOTH)),
+        "publish": (_RUN_FILES, _RAW_FILES, Items("tables", Access.BOTH)),
+        "fail": (Items("tables", Access.BOTH),),
+        "pending": (Objects("staging", RUNS, Access.WRITE), Items("tables", Access.READ, PENDING_INDEX)),
+        "report": (
+            Objects("config", "reports/*", Access.WRITE),
+            Objects("config", ANSWERS, Access.WRITE),
+            Items("runs", Access.BOTH),
+            Items("tables", Access.BOTH),
+        ),
+    }
+)
+SECRET_READERS: frozenset[Verb] = frozenset({"check", "inventory", "extract", "validate"})
+WAREHOUSE_USERS: frozenset[Verb] = frozenset({"check", "plan", "load", "validate", "publish"})
+
+_READ_ITEMS = ("dynamodb:GetItem", "dynamodb:Query")
+_WRITE_ITEMS = ("dynamodb:PutItem",)
+_DATA_KEY = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey")
+_STATEMENTS = ("redshift-data:BatchExecuteStatement", "redshift-data:ExecuteStatement")
+
+
+class Permissions:
+    """Makes the permissions of a verb from the matrix and the resources of one stage."""
+
+    def __init__(self, keys: Keys, storage: Storage, tracking: Tracking, parameters: Parameters) -> None:
+        self._key = keys.data
+        self._buckets = {"config": storage.config, "lake": storage.lake, "staging": storage.staging}
+        self._tables = {"runs": tracking.runs, "tables": tracking.tables, "chunks": tracking.chunks}
+        self._parameters = parameters
+
+    def of(self, verb: Verb) -> Iterator[Permission]:
+        """Every permission of `verb` that needs no template condition."""
+        for item in GRANTS[verb]:
+            yield from self._objects(item) if isinstance(item, Objects) else self._items(item)
+        yield self.data_key()
+        if verb in SECRET_READERS:
+            yield self._secrets_of_configurations()
+        if verb in WAREHOUSE_USERS:
+            yield _own_statements()
+
+    def data_key(self) -> Permission:
+        """Use of the data key, only through S3 and DynamoDB."""
+        services = [f"{service}.{Aws.REGION}.amazonaws.com" for service in ("dynamodb", "s3")]
+        return Permission(
+            PolicyStatement(
+                actions=[*_DATA_KEY],
+                resources=[self._key.key_arn],
+                conditions={"StringEquals": {"kms:ViaService": services}},
+            )
+        )
+
+    def stage_secret(self) -> Iterator[Permission]:
+        """The secret of the stack parameter."""
+        yield Permission(
+            PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[self._parameters.secret_arn()])
+        )
+
+    def workgroup(self) -> Iterator[Permission]:
+        """Statements and credentials on the serverless workgroup."""
+        arn = self._parameters.workgroup_arn()
+        yield Permission(PolicyStatement(actions=[*_STATEMENTS, "redshift-serverless:GetCredentials"], resources=[arn]))
+
+    def cluster(self) -> Iterator[Permission]:
+        """Statements and credentials on the provisioned cluster."""
+        yield Permission(PolicyStatement(actions=[*_STATEMENTS], resources=[self._parameters.cluster_arn()]))
+        yield Permission(
+            PolicyStatement(
+                actions=["redshift:GetClusterCredentialsWithIAM"], resources=[self._parameters.database_arn()]
+            )
+        )
+
+    def read_objects(self, bucket: BucketName, keys: str) -> Permission:
+        """Read objects and nothing else, for a service that never asks for a missing one."""
+        return self._on_objects(bucket, keys, ["s3:GetObject"])
+
+    def _objects(self, item: Objects) -> Iterator[Permission]:
+        actions = ["s3:GetObject"] if Access.READ in item.access else []
+        if actions and item.bucket == "config":
+            actions.append("s3:GetObjectVersion")  # a run reads the very version that started it
+        if Access.WRITE in item.access:
+            actions.append("s3:PutObject")
+        yield self._on_objects(item.bucket, item.keys, actions)
+        if Access.READ in item.access:
+            yield self._list(item)
+
+    def _on_objects(self, bucket: BucketName, keys: str, actions: list[str]) -> Permission:
+        # The explicit export is the one CDK would make; through it the finding has a name we can accept.
+        arn = Stack.of(self._buckets[bucket]).export_value(self._buckets[bucket].bucket_arn)
+        return Permission(
+            PolicyStatement(actions=actions, resources=[f"{arn}/{keys}"]),
+            wildcard=f"The names of the objects are not known at deploy time; {keys} is all that may be touched.",
+        )
+
+    def _list(self, item: Objects) -> Permission:
+        return Permission(
+            PolicyStatement(
+                actions=["s3:ListBucket"],
+                resources=[self._buckets[item.bucket].bucket_arn],
+                conditions={"StringLike": {"s3:prefix": item.keys}},
+            )
+        )
+
+    def _items(self, item: Items) -> Iterator[Permission]:
+        arn = self._tables[item.table].table_arn
+        if item.index:
+            yield Permission(PolicyStatement(actions=["dynamodb:Query"], resources=[f"{arn}/index/{item.index}"]))
+            return
+        reads = _READ_ITEMS if Access.READ in item.access else ()
+        writes = _WRITE_ITEMS if Access.WRITE in item.access else ()
+        yield Permission(PolicyStatement(actions=[*reads, *writes], resources=[arn]))
+
+    def _secrets_of_configurations(self) -> Permission:
+        arn = Stack.of(self._parameters).format_arn(
+            service="secretsmanager",
+            resource="secret",
+            resource_name="lakeshift/*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        return Permission(
+            PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[arn]),
+            wildcard="A configuration names the secret of its source; only names that begin with lakeshift/ are open.",
+        )
+
+
+def _own_statements() -> Permission:
+    # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonredshiftdataapi.html
+    return Permission(
+        PolicyStatement(
+            actions=["redshift-data:DescribeStatement", "redshift-data:GetStatementResult"],
+            resources=[ANYTHING],
+            conditions={"StringEquals": {"redshift-data:statement-owner-iam-userid": "${aws:userid}"}},
+        ),
+        wildcard="X-Ray and the two actions on the function's own Redshift statements take no resource.",
+    )

@@ -1,0 +1,1 @@
+"""Thin stacks: they place constructs and pass references, nothing else."""

@@ -1,0 +1,175 @@
+"""The tables of a query: found in the catalog, handed to DuckDB, renamed in the query."""
+
+from __future__ import annotations
+
+import re
+
+import duckdb
+import pyarrow as pa
+from sqlglot import exp
+
+from localcloud.bigquery.errors import BigQueryError, invalid_query, not_found, unsupported
+from localcloud.bigquery.schema import Schema
+from localcloud.bigquery.sql import dialect, information_schema, native, pseudo, restriction
+from localcloud.bigquery.sql.context import Context
+from localcloud.bigquery.storage.catalog import Catalog, Table, TableRef, Version
+
+_MAX_VIEW_DEPTH = 16
+
+
+class Sources:
+    """Everything one query reads."""
+
+    def __init__(self, catalog: Catalog, context: Context, connection: duckdb.DuckDBPyConnection) -> None:
+        self._catalog = catalog
+        self._context = context
+        self._connection = connection
+        self._registered: dict[tuple[str, int], str] = {}
+        self._used: list[tuple[TableRef, Version]] = []
+        self._fields: list[Schema] = []
+
+    def translate(self, query: exp.Expr) -> str:
+        """The query as DuckDB text; its tables are then known to the connection."""
+        bound = self._bind(dialect.name_columns(query.copy()), self._context, 0)
+        return dialect.to_duckdb(bound, tuple(f for fields in self._fields for f in fields))
+
+    def refs(self) -> tuple[TableRef, ...]:
+        """The tables that were read."""
+        return tuple(dict.fromkeys(ref for ref, _ in self._used))
+
+    def bytes(self, query: exp.Expr) -> int:
+        """Logical bytes of the columns that a query names; all of them with a star."""
+        names = {c.name.lower() for c in query.find_all(exp.Column)}
+        everything = any(not isinstance(s.parent, exp.Count) for s in query.find_all(exp.Star))
+        views = len(self._used) > sum(1 for _ in query.find_all(exp.Table))
+        total = 0
+        for _, version in self._used:
+            fields = version.fields
+            if not everything and not views:
+                fields = tuple(f for f in fields if f.name.lower() in names)
+            total += version.size(fields) if fields else 0
+        return total
+
+    def _bind(self, tree: exp.Expr, context: Context, depth: int) -> exp.Expr:
+        if depth > _MAX_VIEW_DEPTH:
+            raise invalid_query("Views are nested too deeply")
+        ctes = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
+        for node in list(tree.find_all(exp.Table)):
+            parts = name_parts(node)
+            if len(parts) == 1 and parts[0].lower() in ctes:
+                continue
+            if correlated(node, parts):
+                node.replace(_unnest(node, parts))
+                continue
+            replacement = self._replacement(node, parts, context, depth)
+            if node is tree:
+                tree = replacement
+            else:
+                node.replace(replacement)
+        return tree
+
+    def _replacement(self, node: exp.Table, parts: tuple[str, ...], context: Context, depth: int) -> exp.Expr:
+        alias = node.alias or parts[-1]
+        if node.args.get("pivots") or node.args.get("sample"):
+            raise unsupported("PIVOT, UNPIVOT and TABLESAMPLE")
+        if information := information_schema.find(self._catalog, context, parts):
+            fields, rows = information
+            return _renamed(self._register((".".join(parts), 0), rows, fields), alias)
+        if any("*" in p for p in parts):
+            raise unsupported("wildcard tables")
+        ref = context.table(parts)
+        table = self._found(ref, context)
+        if table.kind in ("VIEW", "MATERIALIZED_VIEW"):
+            return self._view(table, alias, depth)
+        if table.kind != "TABLE":
+            raise unsupported(f"queries over a table of type {table.kind}: {ref}")
+        version = table.at(_as_of(node, self._connection))
+        restriction.require_filter(table, _where(node))
+        self._used.append((ref, version))
+        return _renamed(self._table(table, version, node), alias)
+
+    def _found(self, ref: TableRef, context: Context) -> Table:
+        location = self._catalog.dataset(ref.project, ref.dataset).location
+        if context.location and location.lower() != context.location.lower():
+            dataset = f"{ref.project}:{ref.dataset}"
+            raise not_found("Dataset", f"{dataset} was not found in location {context.location}")
+        return self._catalog.table(ref)
+
+    def _view(self, table: Table, alias: str, depth: int) -> exp.Expr:
+        from localcloud.bigquery.sql import engine
+
+        definition = table.meta.get("view") or table.meta.get("materializedView") or {}
+        inner = Context(table.ref.project, (table.ref.project, table.ref.dataset), (), self._context.location)
+        bound = self._bind(engine.parse(definition["query"]), inner, depth + 1)
+        if not isinstance(bound, exp.Query):
+            raise invalid_query(f"View {table.ref} is not a query")
+        return bound.subquery(exp.to_identifier(alias, quoted=True))
+
+    def _table(self, table: Table, version: Version, node: exp.Table) -> str:
+        key = (str(table.ref), version.micros)
+        if key not in self._registered:
+            rows = pseudo.rows(self._catalog, table, version)
+            root = node.root()
+            if not any(c.name.lower() in pseudo.NAMES for c in root.find_all(exp.Column)):
+                rows = rows.select([f.name for f in version.fields])
+            elif any(root.find_all(exp.Star)) and rows.num_columns > len(version.fields):
+                raise unsupported("a star beside _PARTITIONTIME")
+            self._register(key, rows, version.fields)
+        return self._registered[key]
+
+    def _register(self, key: tuple[str, int], rows: pa.Table, fields: Schema) -> str:
+        name = f"source_{len(self._registered)}"
+        native.register(self._connection, name, rows, fields)
+        self._registered[key] = name
+        self._fields.append(fields)
+        return name
+
+
+def name_parts(node: exp.Table) -> tuple[str, ...]:
+    """The parts of a table name, however they were quoted."""
+    names = [part.name for part in node.parts]
+    return tuple(piece for name in names for piece in _pieces(name))
+
+
+def _pieces(name: str) -> list[str]:
+    # `INFORMATION_SCHEMA.TABLES` comes as one identifier; a project may hold a domain before a colon.
+    return re.split(r"\.(?![^:]*:)", name)
+
+
+def correlated(node: exp.Table, parts: tuple[str, ...]) -> bool:
+    """Whether `t.items` in a FROM means an array of the table `t` beside it."""
+    select = node.find_ancestor(exp.Select)
+    if len(parts) < 2 or select is None:
+        return False
+    siblings = [t for t in select.find_all(exp.Table, exp.Unnest) if t is not node]
+    return any(t.alias_or_name.lower() == parts[0].lower() for t in siblings if t.parent is not None)
+
+
+def _unnest(node: exp.Table, parts: tuple[str, ...]) -> exp.Expr:
+    path = exp.Dot.build([exp.column(parts[1], table=parts[0]), *(exp.to_identifier(p) for p in parts[2:])])
+    column = path if len(parts) > 2 else exp.column(parts[1], table=parts[0])
+    alias = exp.TableAlias(this=exp.to_identifier("_items"), columns=[exp.to_identifier(node.alias or parts[-1])])
+    return exp.Unnest(expressions=[column], alias=alias)
+
+
+def _renamed(name: str, alias: str) -> exp.Table:
+    return exp.Table(this=exp.to_identifier(name), alias=exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+
+
+def _where(node: exp.Table) -> exp.Expr | None:
+    select = node.find_ancestor(exp.Select)
+    found: exp.Expr | None = select.args.get("where") if select else None
+    return found
+
+
+def _as_of(node: exp.Table, connection: duckdb.DuckDBPyConnection) -> int | None:
+    """The FOR SYSTEM_TIME AS OF of a table in microseconds."""
+    version = node.args.get("version")
+    if version is None:
+        return None
+    text = dialect.to_duckdb(version.expression.copy(), ())
+    row = connection.sql(f"SELECT epoch_us(CAST({text} AS TIMESTAMPTZ)) AS at").to_arrow_table()
+    micros = row.column("at")[0].as_py()
+    if micros is None:
+        raise BigQueryError("invalidQuery", "FOR SYSTEM_TIME AS OF cannot be NULL", "query")
+    return int(micros)

@@ -1,0 +1,265 @@
+"""What was declared, kept in the same DuckDB file so that a rollback takes it back too."""
+
+# ruff: noqa: S608  (names go through `quote`, values through parameters or translated expressions)
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from localcloud.redshift.errors import RedshiftError, no_relation, no_schema, relation_exists
+from localcloud.redshift.model import TEMPORARY, Column, TableDefinition, TableName
+from localcloud.redshift.types import parse_type
+
+if TYPE_CHECKING:
+    import duckdb
+
+MAX_COLUMNS = 1_600
+INTERNAL = "_twin"
+_LIMITS = "https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_TABLE_usage.html"
+
+_TABLES = """
+CREATE SCHEMA IF NOT EXISTS public;
+CREATE SCHEMA IF NOT EXISTS _twin;
+CREATE TABLE IF NOT EXISTS _twin.schemas (name VARCHAR);
+CREATE TABLE IF NOT EXISTS _twin.relations (
+  schema_name VARCHAR, name VARCHAR, kind VARCHAR, diststyle VARCHAR, sortstyle VARCHAR, comment VARCHAR,
+  definition VARCHAR, bound VARCHAR[], constraints VARCHAR[]);
+CREATE TABLE IF NOT EXISTS _twin.columns (
+  schema_name VARCHAR, table_name VARCHAR, position INTEGER, name VARCHAR, type VARCHAR, type_name VARCHAR,
+  api_name VARCHAR, length INTEGER, number_precision INTEGER, number_scale INTEGER, nullable BOOLEAN,
+  default_sql VARCHAR, encode VARCHAR, distkey BOOLEAN, sortkey INTEGER, comment VARCHAR);
+CREATE TABLE IF NOT EXISTS _twin.load_history (
+  query_id BIGINT, table_name VARCHAR, data_source VARCHAR, status VARCHAR, loaded_rows BIGINT, loaded_bytes BIGINT,
+  source_file_count BIGINT, error_message VARCHAR, start_time TIMESTAMP, end_time TIMESTAMP);
+CREATE TABLE IF NOT EXISTS _twin.load_errors (
+  query_id BIGINT, table_name VARCHAR, start_time TIMESTAMP, file_name VARCHAR, column_name VARCHAR,
+  column_type VARCHAR, column_length VARCHAR, line_number BIGINT, error_code INTEGER, error_message VARCHAR);
+INSERT INTO _twin.schemas SELECT 'public' WHERE NOT EXISTS (FROM _twin.schemas WHERE name = 'public');
+"""
+_COLUMN_FIELDS = "name, type, nullable, default_sql, encode, distkey, sortkey"
+
+
+def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Makes the catalog of a new database; an existing one is left as it is."""
+    connection.execute(_TABLES)
+
+
+def quote(*parts: str) -> str:
+    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+class Catalog:
+    """Reads and writes the declared schemas, relations and columns through one session's connection.
+
+    Temporary tables belong to the session and are kept here, not in the file.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, database: str) -> None:
+        self._connection = connection
+        self.database = database
+        self.temporary: dict[str, TableDefinition] = {}
+
+    def physical(self, name: TableName) -> str:
+        """The relation as DuckDB reaches it."""
+        return quote(*self.location(name))
+
+    def location(self, name: TableName) -> tuple[str, str, str]:
+        if name.is_temporary:
+            return ("temp", "main", name.name)
+        return (self.database, name.schema, name.name)
+
+    def resolve(self, path: tuple[str, ...], search_path: tuple[str, ...]) -> TableName:
+        """The existing relation meant by a dotted name. Raises when there is none."""
+        found = self.find(path, search_path)
+        if found is None:
+            raise no_relation(".".join(path))
+        return found
+
+    def find(self, path: tuple[str, ...], search_path: tuple[str, ...]) -> TableName | None:
+        if len(path) > 1:
+            name = self.qualified(path)
+            self.need_schema(name.schema)
+            return name if self.kind(name) else None
+        if path[0] in self.temporary:
+            return TableName(TEMPORARY, path[0])
+        candidates = (TableName(schema, path[0]) for schema in search_path)
+        return next((name for name in candidates if self.kind(name)), None)
+
+    def qualified(self, path: tuple[str, ...]) -> TableName:
+        """Splits schema.table or database.schema.table."""
+        if len(path) > 3:
+            raise RedshiftError(f"improper qualified name (too many dotted names): {'.'.join(path)}", code="42601")
+        if len(path) == 3 and path[0] != self.database:
+            raise RedshiftError(
+                f"the local Redshift twin does not support cross-database references: {'.'.join(path)}", code="0A000"
+            )
+        return TableName(path[-2], path[-1])
+
+    def new_name(self, path: tuple[str, ...], search_path: tuple[str, ...], *, temporary: bool) -> TableName:
+        """The name of a relation to be made, in the first schema of the search path unless given."""
+        if temporary or path[-1].startswith("#"):
+            return TableName(TEMPORARY, path[-1])
+        name = self.qualified(path) if len(path) > 1 else TableName(search_path[0], path[0])
+        self.need_schema(name.schema)
+        return name
+
+    def kind(self, name: TableName) -> str | None:
+        """`table`, `view` or None."""
+        if name.is_temporary:
+            return "table" if name.name in self.temporary else None
+        rows = self._rows("SELECT kind FROM _twin.relations WHERE schema_name = ? AND name = ?", name.schema, name.name)
+        return str(rows[0][0]) if rows else None
+
+    def need_schema(self, schema: str) -> None:
+        if schema not in self.schemas():
+            raise no_schema(schema)
+
+    def schemas(self) -> list[str]:
+        return [str(row[0]) for row in self._rows("SELECT name FROM _twin.schemas ORDER BY name")]
+
+    def add_schema(self, schema: str) -> None:
+        self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(self.database, schema)}")
+        self._rows("INSERT INTO _twin.schemas VALUES (?)", schema)
+
+    def drop_schema(self, schema: str) -> None:
+        if schema != "main":
+            self._connection.execute(f"DROP SCHEMA {quote(self.database, schema)}")
+        self._rows("DELETE FROM _twin.schemas WHERE name = ?", schema)
+
+    def relations(self, schema: str) -> list[TableName]:
+        rows = self._rows("SELECT name FROM _twin.relations WHERE schema_name = ? ORDER BY kind DESC, name", schema)
+        return [TableName(schema, str(row[0])) for row in rows]
+
+    def columns(self, name: TableName) -> tuple[Column, ...]:
+        if name.is_temporary:
+            return self.temporary[name.name].columns
+        rows = self._rows(
+            f"SELECT {_COLUMN_FIELDS} FROM _twin.columns WHERE schema_name = ? AND table_name = ? ORDER BY position",
+            name.schema,
+            name.name,
+        )
+        return tuple(_column(row) for row in rows)
+
+    def column(self, table: TableName, name: str) -> Column:
+        """One column of a table. Raises when it has none of that name."""
+        found = next((column for column in self.columns(table) if column.name == name), None)
+        if found is None:
+            raise RedshiftError(f'column "{name}" of relation "{table}" does not exist', code="42703")
+        return found
+
+    def create_table(self, definition: TableDefinition) -> None:
+        """Makes the DuckDB table and its record. Raises when the name is taken or a limit is passed."""
+        self._check_new(definition)
+        columns = ", ".join(f"{quote(column.name)} {column.type.duckdb}" for column in definition.columns)
+        verb = "CREATE TEMP TABLE" if definition.name.is_temporary else "CREATE TABLE"
+        self._connection.execute(f"{verb} {self.physical(definition.name)} ({columns})")
+        self._record(definition)
+
+    def _check_new(self, definition: TableDefinition) -> None:
+        if self.kind(definition.name):
+            raise relation_exists(definition.name.name)
+        if not definition.columns:
+            raise RedshiftError("tables must have at least one column", code="42P16")
+        if len(definition.columns) > MAX_COLUMNS:
+            raise RedshiftError(f"tables can have at most {MAX_COLUMNS} columns", code="54011", link=_LIMITS)
+        names = [column.name for column in definition.columns]
+        repeated = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else ""
+        if repeated:
+            raise RedshiftError(f'column "{repeated}" specified more than once', code="42701")
+
+    def _record(self, definition: TableDefinition) -> None:
+        name = definition.name
+        if name.is_temporary:
+            self.temporary[name.name] = definition
+            return
+        self._rows(
+            "INSERT INTO _twin.relations VALUES (?, ?, 'table', ?, ?, NULL, NULL, [], ?)",
+            name.schema,
+            name.name,
+            definition.diststyle,
+            definition.sortstyle,
+            list(definition.constraints),
+        )
+        for position, column in enumerate(definition.columns, 1):
+            self.add_column_record(name, position, column)
+
+    def add_column_record(self, name: TableName, position: int, column: Column) -> None:
+        kind = column.type
+        self._rows(
+            "INSERT INTO _twin.columns VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+            *(name.schema, name.name, position, column.name, kind.sql, kind.catalog_name, kind.api_name),
+            *(kind.length, kind.precision, kind.scale, column.nullable),
+            *(column.default, column.encode, column.distkey, column.sortkey),
+        )
+
+    def set_columns(self, name: TableName, columns: tuple[Column, ...]) -> None:
+        """Replaces the record of a table's columns after an ALTER."""
+        if name.is_temporary:
+            self.temporary[name.name] = replace(self.temporary[name.name], columns=columns)
+            return
+        self._rows("DELETE FROM _twin.columns WHERE schema_name = ? AND table_name = ?", name.schema, name.name)
+        for position, column in enumerate(columns, 1):
+            self.add_column_record(name, position, column)
+
+    def create_view(self, name: TableName, columns: tuple[Column, ...], definition: str, bound: list[str]) -> None:
+        self._rows(
+            "INSERT INTO _twin.relations VALUES (?, ?, 'view', NULL, NULL, NULL, ?, ?, [])",
+            *(name.schema, name.name, definition, bound),
+        )
+        for position, column in enumerate(columns, 1):
+            self.add_column_record(name, position, column)
+
+    def view_definition(self, name: TableName) -> str:
+        sql = "SELECT definition FROM _twin.relations WHERE schema_name = ? AND name = ?"
+        return str(self._rows(sql, name.schema, name.name)[0][0])
+
+    def dependents(self, name: TableName) -> list[TableName]:
+        """Views that are bound to the relation, those on top first."""
+        sql = "SELECT schema_name, name FROM _twin.relations WHERE list_contains(bound, ?)"
+        direct = [TableName(str(row[0]), str(row[1])) for row in self._rows(sql, f"{name.schema}.{name.name}")]
+        return [view for found in direct for view in (*self.dependents(found), found)]
+
+    def drop(self, name: TableName) -> None:
+        if self.kind(name) == "table":
+            self._connection.execute(f"DROP TABLE {self.physical(name)}")
+        self.temporary.pop(name.name, None) if name.is_temporary else self._forget(name)
+
+    def _forget(self, name: TableName) -> None:
+        self._rows("DELETE FROM _twin.relations WHERE schema_name = ? AND name = ?", name.schema, name.name)
+        self._rows("DELETE FROM _twin.columns WHERE schema_name = ? AND table_name = ?", name.schema, name.name)
+
+    def rename(self, name: TableName, new: str) -> None:
+        self._connection.execute(f"ALTER TABLE {self.physical(name)} RENAME TO {quote(new)}")
+        if name.is_temporary:
+            self.temporary[new] = replace(self.temporary.pop(name.name), name=TableName(TEMPORARY, new))
+            return
+        values = (new, name.schema, name.name)
+        self._rows("UPDATE _twin.relations SET name = ? WHERE schema_name = ? AND name = ?", *values)
+        self._rows("UPDATE _twin.columns SET table_name = ? WHERE schema_name = ? AND table_name = ?", *values)
+
+    def set_comment(self, name: TableName, column: str | None, text: str | None) -> None:
+        if column is None:
+            sql = "UPDATE _twin.relations SET comment = ? WHERE schema_name = ? AND name = ?"
+            self._rows(sql, text, name.schema, name.name)
+            return
+        sql = "UPDATE _twin.columns SET comment = ? WHERE schema_name = ? AND table_name = ? AND name = ?"
+        self._rows(sql, text, name.schema, name.name, column)
+
+    def _rows(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
+        qualified = sql.replace("_twin.", f"{quote(self.database, INTERNAL)}.")
+        rows: list[tuple[object, ...]] = self._connection.execute(qualified, list(parameters)).fetchall()
+        return rows
+
+
+def _column(row: tuple[object, ...]) -> Column:
+    name, kind, nullable, default, encode, distkey, sortkey = row
+    return Column(
+        name=str(name),
+        type=parse_type(str(kind)),
+        nullable=bool(nullable),
+        default=str(default or ""),
+        encode=str(encode or ""),
+        distkey=bool(distkey),
+        sortkey=int(str(sortkey or 0)),
+    )

@@ -1,0 +1,82 @@
+"""Rows of a query as Redshift gives them: numbers and truth values as such, everything else as its text."""
+
+# ruff: noqa: S608  (names go through `quote`, values through parameters or translated expressions)
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+from sqlglot.expressions import DType
+
+from localcloud.redshift.casts import redshift_type
+from localcloud.redshift.catalog import quote
+from localcloud.redshift.errors import NotInTwinError
+from localcloud.redshift.model import Result, ResultColumn
+from localcloud.redshift.queries import Query
+from localcloud.redshift.types import ColumnType, build_type, parse_type
+
+if TYPE_CHECKING:
+    import duckdb
+
+_PLAIN = {
+    "SMALLINT": ColumnType("smallint"),
+    "TINYINT": ColumnType("smallint"),
+    "INTEGER": ColumnType("integer"),
+    "BIGINT": ColumnType("bigint"),
+    "FLOAT": ColumnType("real"),
+    "DOUBLE": ColumnType("double"),
+    "BOOLEAN": ColumnType("boolean"),
+    "DATE": ColumnType("date"),
+    "TIME": ColumnType("time"),
+    "TIME WITH TIME ZONE": ColumnType("timetz"),
+    "TIMESTAMP": ColumnType("timestamp"),
+    "TIMESTAMP WITH TIME ZONE": ColumnType("timestamptz"),
+    "JSON": ColumnType("super"),
+    '"NULL"': build_type("varchar", ["1"]),
+}
+
+
+def fetch(connection: duckdb.DuckDBPyConnection, query: Query) -> Result:
+    """Runs a query; the order of its rows is kept."""
+    sql = query.sql
+    kinds = [str(row[1]) for row in connection.execute(f"DESCRIBE {sql}").fetchall()]
+    types = [_type(kind, item) for kind, item in zip(kinds, query.typed.selects, strict=True)]
+    names = [f"c{position}" for position in range(len(types))]
+    outputs = ", ".join(_output(kind, quote(name)) for kind, name in zip(types, names, strict=True))
+    inner = ", ".join(quote(name) for name in names)
+    rows = connection.execute(f"SELECT {outputs} FROM ({sql}) AS result({inner})").fetchall()
+    columns = tuple(_column(name, kind) for name, kind in zip(query.names, types, strict=True))
+    return Result(rows_affected=len(rows), columns=columns, rows=rows)
+
+
+def _type(duckdb_type: str, item: exp.Expr) -> ColumnType:
+    if duckdb_type.startswith("DECIMAL"):
+        return parse_type(duckdb_type)
+    if duckdb_type in ("VARCHAR", "BLOB"):
+        return _sized(duckdb_type, item)
+    if duckdb_type in _PLAIN:
+        return _PLAIN[duckdb_type]
+    if duckdb_type == "GEOMETRY":
+        raise NotInTwinError("GEOMETRY or GEOGRAPHY in a result; select ST_AsText of it")
+    raise NotInTwinError(f"results of the internal type {duckdb_type}; cast the expression")
+
+
+def _sized(duckdb_type: str, item: exp.Expr) -> ColumnType:
+    if item.type is not None and item.type.expressions and item.is_type(DType.VARCHAR, DType.CHAR, DType.VARBINARY):
+        return redshift_type(item.type)
+    return build_type("varbyte" if duckdb_type == "BLOB" else "varchar", ["MAX"] if duckdb_type == "VARCHAR" else [])
+
+
+def _output(kind: ColumnType, name: str) -> str:
+    if kind.name in ("smallint", "integer", "bigint", "double", "boolean", "varchar", "varbyte"):
+        return name
+    if kind.name == "real":
+        return f"CAST({name} AS DOUBLE)"
+    if kind.name == "char":
+        return f"rpad({name}, {kind.length}, ' ')"
+    return f"CAST({name} AS VARCHAR)"
+
+
+def _column(name: str, kind: ColumnType) -> ResultColumn:
+    return ResultColumn(name, kind.api_name, kind.length or 0, kind.precision or 0, kind.scale or 0)

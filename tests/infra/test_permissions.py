@@ -1,0 +1,111 @@
+"""The permission matrix, stated a second time, against what the templates grant: nothing more, nothing less."""
+
+import pytest
+
+from infra.config import STAGE_NAMES, VERBS
+from tests.infra.templates import Assembly
+
+SECRETS = "arn:aws:secretsmanager:region:account:secret:"
+WORKGROUP = "arn:aws:redshift-serverless:region:account:workgroup/RedshiftServerlessWorkgroupId [HasWorkgroup]"
+CLUSTER = "arn:aws:redshift:region:account:cluster:RedshiftClusterIdentifier [HasCluster]"
+DATABASE = "arn:aws:redshift:region:account:dbname:RedshiftClusterIdentifier/DatabaseName [HasCluster]"
+OWNER = "* if redshift-data:statement-owner-iam-userid=${aws:userid}"
+VIA = "kms:ViaService=dynamodb.region.amazonaws.com,s3.region.amazonaws.com"
+
+GRANTS = {
+    "config:read": {
+        "s3:GetObject StorageConfig/configs/*",
+        "s3:GetObjectVersion StorageConfig/configs/*",
+        "s3:ListBucket StorageConfig if s3:prefix=configs/*",
+    },
+    "config:answer": {"s3:PutObject StorageConfig/configs/*.status.json"},
+    "config:report": {"s3:PutObject StorageConfig/reports/*"},
+    "staging:read": {
+        "s3:GetObject StorageStaging/runs/*",
+        "s3:ListBucket StorageStaging if s3:prefix=runs/*",
+    },
+    "staging:write": {"s3:PutObject StorageStaging/runs/*"},
+    "lake:read": {"s3:GetObject StorageLake/*raw/*", "s3:ListBucket StorageLake if s3:prefix=*raw/*"},
+    "lake:write": {"s3:PutObject StorageLake/*raw/*"},
+    "runs:read": {"dynamodb:GetItem TrackingRuns", "dynamodb:Query TrackingRuns"},
+    "runs:write": {"dynamodb:PutItem TrackingRuns"},
+    "tables:read": {"dynamodb:GetItem TrackingTables", "dynamodb:Query TrackingTables"},
+    "tables:write": {"dynamodb:PutItem TrackingTables"},
+    "tables:pending": {"dynamodb:Query TrackingTables/index/pending"},
+    "chunks:read": {"dynamodb:GetItem TrackingChunks", "dynamodb:Query TrackingChunks"},
+    "chunks:write": {"dynamodb:PutItem TrackingChunks"},
+    "secret": {
+        f"secretsmanager:GetSecretValue {SECRETS}lakeshift/*",
+        f"secretsmanager:GetSecretValue {SECRETS}BigQuerySecretName-?????? [HasBigQuerySecret]",
+    },
+    "warehouse": {
+        f"redshift-data:DescribeStatement {OWNER}",
+        f"redshift-data:GetStatementResult {OWNER}",
+        f"redshift-data:BatchExecuteStatement {WORKGROUP}",
+        f"redshift-data:ExecuteStatement {WORKGROUP}",
+        f"redshift-serverless:GetCredentials {WORKGROUP}",
+        f"redshift-data:BatchExecuteStatement {CLUSTER}",
+        f"redshift-data:ExecuteStatement {CLUSTER}",
+        f"redshift:GetClusterCredentialsWithIAM {DATABASE}",
+    },
+}
+DATA_KEY = {f"kms:{action} KeysData if {VIA}" for action in ("Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey")}
+TRACES = {"xray:PutTelemetryRecords *", "xray:PutTraceSegments *"}
+
+LOADING = "staging:read lake:read tables:read tables:write warehouse"
+MATRIX = {
+    "check": "config:read config:answer staging:write runs:read runs:write secret warehouse",
+    "inventory": "staging:read staging:write runs:read runs:write secret",
+    "plan": "staging:read staging:write runs:read runs:write tables:write warehouse",
+    "extract": "staging:read lake:write tables:read tables:write chunks:read chunks:write secret",
+    "load": LOADING,
+    "validate": f"{LOADING} secret",
+    "publish": LOADING,
+    "fail": "tables:read tables:write",
+    "pending": "staging:write tables:pending",
+    "report": "config:answer config:report runs:read runs:write tables:read tables:write",
+}
+
+
+def granted(verb: str) -> set[str]:
+    """The lines of the matrix for one verb."""
+    return DATA_KEY.union(*(GRANTS[name] for name in MATRIX[verb].split()))
+
+
+def test_the_matrix_names_every_verb() -> None:
+    assert set(MATRIX) == set(VERBS)
+
+
+@pytest.mark.parametrize("stage", STAGE_NAMES)
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_function_may_do_what_the_matrix_says_and_nothing_else(assembly: Assembly, stage: str, verb: str) -> None:
+    name = f"Steps{verb.capitalize()}"
+    logs = {f"logs:{action} {name}Log" for action in ("CreateLogStream", "PutLogEvents")}
+    assert assembly.stack(stage, "Pipeline").role(f"{name}Role") == granted(verb) | logs | TRACES
+
+
+def test_every_function_has_a_role_of_its_own(assembly: Assembly) -> None:
+    functions = assembly.stack("dev", "Pipeline").of_type("AWS::Lambda::Function").values()
+    roles = [function["Properties"]["Role"]["Fn::GetAtt"][0] for function in functions]
+    assert len(set(roles)) == len(VERBS)
+
+
+def test_the_glue_job_may_do_what_extract_may_and_read_its_own_files(assembly: Assembly) -> None:
+    lines = assembly.stack("dev", "Pipeline").role("GlueExtractRole")
+    own = lines - granted("extract")
+    files = {line for line in own if line.startswith("s3:GetObject arn:aws:s3:::cdk-")}
+    assert granted("extract") <= lines
+    assert len(files) == 3  # the script, our code, the requirements
+    assert own - files == {
+        *(
+            f"logs:{action} arn:aws:logs:region:account:log-group:/aws-glue/lakeshift*"
+            for action in ("AssociateKmsKey", "CreateLogGroup", "CreateLogStream", "PutLogEvents")
+        ),
+        "cloudwatch:PutMetricData * if cloudwatch:namespace=Glue",
+    }
+
+
+@pytest.mark.parametrize("stage", STAGE_NAMES)
+def test_no_action_holds_a_wildcard(assembly: Assembly, stage: str) -> None:
+    lines = set().union(*assembly.stack(stage, "Pipeline").statements.values())
+    assert not [line for line in lines if "*" in line.split()[0]]

@@ -1,0 +1,245 @@
+"""The machines at work: which function is called when, and how an execution ends."""
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from tests.state_machines.interpreter import Answer, Machines, Payload, StepError, failing
+
+UPLOAD = {"bucket": "config", "key": "configs/shop.json", "versionId": "v1"}
+TABLES = ["a", "b", "c"]
+PUBLISHED = ["Extract", "Load", "Validate", "Publish"]
+
+
+def done(payload: Payload) -> Payload:
+    return {**payload, "done": True}
+
+
+def extracted(payload: Payload) -> Payload:
+    return {**payload, "done": True, "load": True}
+
+
+def again(times: int, then: Answer) -> Answer:
+    """Ask to be called again a number of times."""
+    left = [times]
+
+    def answer(payload: Payload) -> Payload:
+        left[0] -= 1
+        return {**then(payload), "done": left[0] < 0}
+
+    return answer
+
+
+def raising(error: str) -> Answer:
+    def answer(_payload: Payload) -> Payload:
+        raise StepError(error)
+
+    return answer
+
+
+def prepared(
+    machines: Machines,
+    changes: dict[str, Answer] | None = None,
+    *,
+    status: str = "succeeded",
+    concurrency: int = 3,
+) -> Machines:
+    """Let a run with three tables do well, but for the answers that are changed."""
+    items = machines.put_items([{"run": "r", "table": table} for table in TABLES])
+    machines.functions.answers = {
+        "Check": lambda _: {"outcome": "accepted", "run": "r"},
+        "Inventory": lambda payload: {"run": payload["run"]},
+        "Plan": lambda payload: {"run": payload["run"], "items": items, "maxConcurrency": concurrency},
+        "Extract": extracted,
+        "Load": done,
+        "Validate": done,
+        "Publish": done,
+        "Fail": lambda payload: {"run": payload["run"], "table": payload["table"]},
+        "Report": lambda payload: {"run": payload["run"], "status": status},
+        **(changes or {}),
+    }
+    return machines
+
+
+def test_a_run_goes_from_its_configuration_to_published_tables(machines: Machines) -> None:
+    found = prepared(machines).run("migrate", UPLOAD)
+    assert (found.status, machines.functions.verbs()[:3]) == ("SUCCEEDED", ["Check", "Inventory", "Plan"])
+    assert [machines.functions.verbs(table) for table in TABLES] == [PUBLISHED] * 3
+    assert machines.functions.verbs()[-1] == "Report"
+    assert machines.functions.payloads("Report") == [{"run": "r"}]
+
+
+def test_check_gets_the_object_version_and_the_execution(machines: Machines) -> None:
+    found = prepared(machines).run("migrate", UPLOAD)
+    assert machines.functions.payloads("Check") == [{**UPLOAD, "execution": found.executionArn}]
+
+
+def test_an_answer_of_ours_starts_nothing(machines: Machines) -> None:
+    found = prepared(machines).run("migrate", {**UPLOAD, "key": "configs/shop.status.json"})
+    assert (found.status, machines.functions.calls) == ("SUCCEEDED", [])
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "error"), [("refused", "FAILED", "Refused"), ("duplicate", "SUCCEEDED", None)]
+)
+def test_only_an_accepted_configuration_goes_on(
+    machines: Machines, outcome: str, status: str, error: str | None
+) -> None:
+    prepared(machines, {"Check": lambda _: {"outcome": outcome, "run": "r"}})
+    found = machines.run("migrate", UPLOAD)
+    assert (found.status, getattr(found, "error", None)) == (status, error)
+    assert machines.functions.verbs() == ["Check"]
+
+
+def test_a_check_that_breaks_fails_with_its_own_error(machines: Machines) -> None:
+    found = prepared(machines, {"Check": raising("TerminalError")}).run("migrate", UPLOAD)
+    assert (found.status, found.error) == ("FAILED", "TerminalError")
+    assert machines.functions.verbs() == ["Check"]
+
+
+@pytest.mark.parametrize(
+    ("status", "execution", "error"),
+    [
+        ("awaiting load", "SUCCEEDED", None),
+        ("complete with problems", "FAILED", "CompleteWithProblems"),
+        ("failed", "FAILED", "Failed"),
+    ],
+)
+def test_the_report_decides_how_the_execution_ends(
+    machines: Machines, status: str, execution: str, error: str | None
+) -> None:
+    found = prepared(machines, status=status).run("migrate", UPLOAD)
+    assert (found.status, getattr(found, "error", None)) == (execution, error)
+
+
+def test_one_failing_table_is_recorded_and_stops_no_other(machines: Machines) -> None:
+    def validate(payload: Payload) -> Payload:
+        if payload["table"] == "b":
+            raise StepError("TerminalError", "rows differ")
+        return done(payload)
+
+    prepared(machines, {"Validate": validate}, status="complete with problems")
+    found = machines.run("migrate", UPLOAD)
+    assert found.error == "CompleteWithProblems"
+    assert [machines.functions.verbs(table) for table in TABLES] == [
+        PUBLISHED,
+        ["Extract", "Load", "Validate", "Fail"],
+        PUBLISHED,
+    ]
+    (failed,) = machines.functions.payloads("Fail")
+    assert (failed["run"], failed["table"], failed["error"]["Error"]) == ("r", "b", "TerminalError")
+    assert "rows differ" in failed["error"]["Cause"]
+
+
+@pytest.mark.parametrize("verb", ["Extract", "Load", "Validate", "Publish"])
+def test_a_step_is_called_until_it_is_done(machines: Machines, verb: str) -> None:
+    well = extracted if verb == "Extract" else done
+    prepared(machines, {verb: again(2, well)})
+    found = machines.run("migrate_table", {"run": "r", "table": "a"})
+    assert found.status == "SUCCEEDED"
+    assert machines.functions.verbs() == [name for name in PUBLISHED for _ in range(3 if name == verb else 1)]
+
+
+@pytest.mark.parametrize("error", ["TransientError", "Lambda.TooManyRequestsException", "Lambda.Unknown"])
+def test_what_may_pass_is_tried_again(machines: Machines, error: str) -> None:
+    prepared(machines, {"Load": failing(2, error, done)})
+    found = machines.run("migrate_table", {"run": "r", "table": "a"})
+    assert found.status == "SUCCEEDED"
+    assert machines.functions.verbs() == ["Extract", "Load", "Load", "Load", "Validate", "Publish"]
+
+
+@pytest.mark.parametrize(
+    ("error", "calls"), [("TerminalError", 1), ("TransientError", 9), ("Lambda.Unknown", 4), ("Runtime.ExitError", 1)]
+)
+def test_retries_end_and_the_reason_is_recorded(machines: Machines, error: str, calls: int) -> None:
+    prepared(machines, {"Extract": raising(error)})
+    found = machines.run("migrate_table", {"run": "r", "table": "a"})
+    assert (found.status, found.error) == ("FAILED", error)
+    assert machines.functions.verbs() == ["Extract"] * calls + ["Fail"]
+    assert machines.functions.payloads("Fail")[0]["error"]["Error"] == error
+
+
+def test_a_table_fails_with_its_reason_even_when_that_cannot_be_recorded(machines: Machines) -> None:
+    prepared(machines, {"Publish": raising("TerminalError"), "Fail": raising("Broken")})
+    found = machines.run("migrate_table", {"run": "r", "table": "a"})
+    assert (found.status, found.error) == ("FAILED", "TerminalError")
+
+
+@pytest.mark.parametrize("verb", ["Inventory", "Plan"])
+def test_a_run_that_breaks_early_has_its_report_too(machines: Machines, verb: str) -> None:
+    prepared(machines, {verb: raising("TerminalError")}, status="failed")
+    found = machines.run("migrate", UPLOAD)
+    assert (found.status, found.error) == ("FAILED", "Failed")
+    (report,) = machines.functions.payloads("Report")
+    assert (report["run"], report["error"]["Error"]) == ("r", "TerminalError")
+    assert "Extract" not in machines.functions.verbs()
+
+
+def test_a_report_that_cannot_be_written_fails_the_run(machines: Machines) -> None:
+    found = prepared(machines, {"Report": raising("TerminalError")}).run("migrate", UPLOAD)
+    assert (found.status, found.error) == ("FAILED", "ReportFailed")
+
+
+def test_no_more_tables_are_under_way_than_the_plan_allows(machines: Machines) -> None:
+    under_way, most, lock = [0], [0], threading.Lock()
+
+    def extract(payload: Payload) -> Payload:
+        with lock:
+            under_way[0] += 1
+            most[0] = max(most[0], under_way[0])
+        time.sleep(0.3)
+        with lock:
+            under_way[0] -= 1
+        return extracted(payload)
+
+    found = prepared(machines, {"Extract": extract}, concurrency=2).run("migrate", UPLOAD)
+    assert (found.status, most[0]) == ("SUCCEEDED", 2)
+
+
+def test_in_scheduled_mode_a_table_stops_after_its_extraction(machines: Machines) -> None:
+    prepared(machines, {"Extract": lambda payload: {**payload, "done": True, "load": False}})
+    found = machines.run("migrate_table", {"run": "r", "table": "a"})
+    assert (found.status, machines.functions.verbs()) == ("SUCCEEDED", ["Extract"])
+
+
+def pending(machines: Machines, runs: list[str]) -> Answer:
+    items: list[dict[str, Any]] = [{"run": run, "table": f"{run}-table"} for run in runs]
+    place = machines.put_items(items)
+    return lambda _: {"count": len(items), "items": place, "maxConcurrency": 2, "runs": runs}
+
+
+def test_the_scheduled_load_begins_at_load_and_reports_each_run(machines: Machines) -> None:
+    prepared(machines)
+    machines.functions.answers["Pending"] = pending(machines, ["r1", "r2"])
+    found = machines.run("load", {})
+    assert found.status == "SUCCEEDED"
+    assert [machines.functions.verbs(f"{run}-table") for run in ("r1", "r2")] == [PUBLISHED[1:]] * 2
+    assert sorted(report["run"] for report in machines.functions.payloads("Report")) == ["r1", "r2"]
+    assert machines.functions.payloads("Pending") == [{"execution": found.executionArn}]
+
+
+def test_the_scheduled_load_ends_at_once_when_nothing_waits(machines: Machines) -> None:
+    prepared(machines)
+    machines.functions.answers["Pending"] = pending(machines, [])
+    found = machines.run("load", {})
+    assert (found.status, machines.functions.verbs()) == ("SUCCEEDED", ["Pending"])
+
+
+def test_a_table_that_fails_in_the_scheduled_load_stops_no_other(machines: Machines) -> None:
+    def load(payload: Payload) -> Payload:
+        if payload["run"] == "r1":
+            raise StepError("TerminalError")
+        return done(payload)
+
+    prepared(machines, {"Load": load})
+    machines.functions.answers["Pending"] = pending(machines, ["r1", "r2"])
+    assert machines.run("load", {}).status == "SUCCEEDED"
+    assert machines.functions.verbs("r1-table") == ["Load", "Fail"]
+    assert machines.functions.verbs("r2-table") == PUBLISHED[1:]
+
+
+def test_the_scheduled_load_fails_with_the_error_of_its_search(machines: Machines) -> None:
+    found = prepared(machines, {"Pending": raising("TerminalError")}).run("load", {})
+    assert (found.status, found.error) == ("FAILED", "TerminalError")
