@@ -41,7 +41,7 @@ class Keys(Construct):
 
 
 def _dead_letters_statement() -> PolicyStatement:
-    # No condition on the account: EventBridge does not send those keys to KMS, and the message would be lost in silence.
+    # No condition on the account: EventBridge does not send such keys to KMS, and would lose the message in silence.
     # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
     return PolicyStatement(
         sid="EncryptUndeliveredEvents",

@@ -85,8 +85,8 @@ class Maker:
         self,
         resource_name: str,
         cloudformation_json: Any,
-        account_id: str,
-        region_name: str,
+        account_id: str,  # noqa: ARG002
+        region_name: str,  # noqa: ARG002
         **rest: Any,
     ) -> Deployed:
         props = without_none(cloudformation_json["Properties"])
@@ -157,7 +157,7 @@ def create_stack(backend: Any, name: str, template: str, parameters: dict[str, A
         raise AlreadyExistsException(f"Stack {name} already exists")
     _require_supported(template, parameters)
     make: Any = Stack
-    stack = make(
+    stack: Any = make(
         stack_id=generate_stack_id(name, backend.region_name, backend.account_id),
         name=name,
         template=template,
@@ -177,7 +177,8 @@ def create_stack(backend: Any, name: str, template: str, parameters: dict[str, A
         _publish_exports(backend, stack)
     except Exception as error:  # noqa: BLE001 - whatever failed is the stack's reason
         _roll_back(stack, error)
-    return stack
+    made: Stack = stack
+    return made
 
 
 def _roll_back(stack: Any, error: Exception) -> None:

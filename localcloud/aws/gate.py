@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape
 from localcloud.aws import policies, roles
 from localcloud.aws.permissions import Request, UnknownRequestError, needed
 
+REQUEST_ID = ("x-amzn-requestid", "00000000-0000-0000-0000-000000000403")
 CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/[^/]+/([^/]+)/")
 
 
@@ -70,12 +71,13 @@ def _body(environ: dict[str, Any]) -> bytes:
 
 def _refuse(request: Request, problem: str, start_response: Callable[..., Any]) -> list[bytes]:
     if request.service == "s3":
-        start_response("403 Forbidden", [("Content-Type", "application/xml")])
+        start_response("403 Forbidden", [("Content-Type", "application/xml"), REQUEST_ID])
         return [f"<Error><Code>AccessDenied</Code><Message>{escape(problem)}</Message></Error>".encode()]
     if request.target or request.service == "lambda":
         headers = [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-errortype", "AccessDeniedException")]
+        headers.append(REQUEST_ID)
         start_response("400 Bad Request" if request.target else "403 Forbidden", headers)
         return [json.dumps({"__type": "AccessDeniedException", "message": problem}).encode()]
-    start_response("403 Forbidden", [("Content-Type", "text/xml")])
+    start_response("403 Forbidden", [("Content-Type", "text/xml"), REQUEST_ID])
     error = f"<Error><Type>Sender</Type><Code>AccessDenied</Code><Message>{escape(problem)}</Message></Error>"
     return [f"<ErrorResponse>{error}</ErrorResponse>".encode()]

@@ -164,7 +164,7 @@ def _waiting(
 
 
 def _repair_start_execution(clients: Clients) -> None:
-    """moto sends StartExecution's fields in ASL's spelling, which the API refuses, so that no nested run ever started."""
+    """moto sends StartExecution's fields in ASL's spelling, which the API refuses: no nested run ever started."""
 
     def start(
         task: Any, env: Any, resource_runtime_part: Any, normalised_parameters: Any, state_credentials: Any
@@ -188,7 +188,7 @@ def _milliseconds(value: Any) -> Any:
 
 
 def _repair_glue() -> None:
-    """moto sets up no callback for Glue and then uses it, so that every `.sync` run failed; STOPPED counted as success."""
+    """moto sets up no callback for Glue and then uses it: every `.sync` run failed. And STOPPED counted as success."""
     patterns = state_task_service_glue._SUPPORTED_INTEGRATION_PATTERNS | {ResourceCondition.WaitForTaskToken}
     replace_members(state_task_service_glue, _SUPPORTED_INTEGRATION_PATTERNS=patterns)
     state_task_service_glue._JOB_RUN_STATE_ABNORMAL_TERMINAL_VALUE.add("STOPPED")

@@ -18,6 +18,7 @@ from localcloud.bigquery.load import job as load_job
 from localcloud.bigquery.settings import Settings
 from localcloud.bigquery.sql import engine
 from localcloud.bigquery.sql.context import Context
+from localcloud.bigquery.storage import copying
 from localcloud.bigquery.storage.catalog import Catalog, TableRef
 
 RESULTS_DATASET = "_query_results"
@@ -108,12 +109,14 @@ class Jobs:
         return self._folder / quote(project, safe="") / f"{quote(name, safe='')}.json"
 
     def insert(self, project: str, wanted: Mapping[str, Any]) -> Job:
-        """Run a query job as jobs.insert does: its failure is part of the job."""
+        """Run a query or copy job as jobs.insert does: its failure is part of the job."""
         configuration = dict(wanted.get("configuration") or {})
-        if "query" not in configuration:
-            raise unsupported(f"jobs other than query and uploaded load jobs: {sorted(configuration)}")
+        work = {"query": self._query, "copy": self._copy}
+        kind = next((name for name in work if name in configuration), None)
+        if kind is None:
+            raise unsupported(f"jobs other than query, copy and uploaded load jobs: {sorted(configuration)}")
         job = self._new(project, wanted.get("jobReference") or {}, configuration)
-        return self._run(job, lambda: self._query(job))
+        return self._run(job, lambda: work[kind](job))
 
     def query(self, project: str, wanted: Mapping[str, Any]) -> Job:
         """Run a query as jobs.query does."""
@@ -166,6 +169,10 @@ class Jobs:
             "outputBytes": str(done.bytes),
             "badRecords": "0",
         }
+
+    def _copy(self, job: Job) -> None:
+        made = copying.copy(self._catalog, job.configuration["copy"])
+        job.statistics["copy"] = {"copiedRows": str(made.current.rows)}
 
     def _query(self, job: Job) -> None:
         query = job.configuration["query"]

@@ -48,6 +48,8 @@ def check_cast(node: exp.Cast) -> None:
         raise _no_cast(source.type.sql("redshift").lower() if source.type else "", target)
     if source.is_type(*TIMES) and (target.is_number or target.name == "boolean"):
         raise _no_cast(source.type.sql("redshift").lower() if source.type else "", target)
+    if target.name == "super" and source.is_type(*TIMES, DType.VARBINARY, *SHAPES):
+        raise _no_cast(source.type.sql("redshift").lower() if source.type else "", target)
     if target.name in ("smallint", "integer", "bigint") and source.is_type(*FRACTIONS) and not _is_whole(source):
         raise NotInTwinError("the cast of a fraction to an integer, whose rounding depends; use ROUND, TRUNC or FLOOR")
 
@@ -114,7 +116,12 @@ def _from_super(source: exp.Expr, target: ColumnType) -> exp.Expr:
         )
         return fill(_cut(target), fill(text, source))
     if target.name == "boolean":
-        return fill(f"CASE WHEN {kind} = 'BOOLEAN' THEN CAST((_0 ->> '$') AS BOOLEAN) END", source)
+        unclear = "error('the local Redshift twin does not support the cast of a SUPER string or number to boolean')"
+        return fill(
+            f"CASE WHEN {kind} = 'BOOLEAN' THEN CAST((_0 ->> '$') AS BOOLEAN) "
+            f"WHEN NOT {kind} IN ('ARRAY', 'OBJECT', 'NULL') THEN {unclear} END",
+            source,
+        )
     if target.is_number:
         refusal = f"the local Redshift twin does not support the cast of a SUPER string to {target.catalog_name}"
         unclear = f"error('{refusal}')"

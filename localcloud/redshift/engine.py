@@ -71,10 +71,12 @@ class Warehouse:
             str(self.directory / f"{name}.duckdb"),
             config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"},
         )
-        prepare(connection)
         register(connection)
+        connection.execute("BEGIN TRANSACTION")
+        prepare(connection)
         for statement in system.create_statements(name):
             connection.execute(statement)
+        connection.execute("COMMIT")
         connection.execute("SET enable_external_access = false")
         self._databases[name] = _Database(connection)
 

@@ -23,6 +23,7 @@ from localcloud.redshift.tokens import tokenize
 from localcloud.redshift.translate import translate
 
 _MAX_ROUNDS = 6
+_SUPER_LIMITS = "https://docs.aws.amazon.com/redshift/latest/dg/limitations-super.html"
 
 
 class Scope(Protocol):
@@ -137,6 +138,9 @@ def _check_super_use(tree: exp.Expr) -> None:
         for item in (*compared, *clause.expressions):
             if is_super(item.this if isinstance(item, exp.Ordered) else item):
                 raise NotInTwinError("SUPER in GROUP BY, ORDER BY or DISTINCT; cast it")
+    outer = any(join.side in ("RIGHT", "FULL") for join in tree.find_all(exp.Join))
+    if outer and any(is_super(column) for column in tree.find_all(exp.Column)):
+        raise unsupported("SUPER in a right or full outer join", _SUPER_LIMITS)
     for operation in tree.find_all(exp.SetOperation):
         if operation.args.get("distinct") and any(is_super(item) for item in operation.selects):
             raise NotInTwinError("SUPER in UNION, INTERSECT or EXCEPT; use UNION ALL")
@@ -145,9 +149,19 @@ def _check_super_use(tree: exp.Expr) -> None:
 def _resolve_tables(tree: exp.Expr, scope: Scope, schema: MappingSchema) -> None:
     """Points every table at its DuckDB place, puts views in as subqueries, and adds the columns seen to the schema."""
     hidden = {cte.alias for cte in tree.find_all(exp.CTE)}
-    for table in list(tree.find_all(exp.Table)):
+    tables = list(tree.find_all(exp.Table))
+    _shorten_columns(tree, {(table.db, table.name) for table in tables if table.db})
+    for table in tables:
         if not (table.name in hidden and not table.db):
             _resolve_table(table, scope, schema)
+
+
+def _shorten_columns(tree: exp.Expr, tables: set[tuple[str, str]]) -> None:
+    """`schema.table.column` becomes `table.column`; what else has three parts is a path into SUPER."""
+    for column in tree.find_all(exp.Column):
+        if (column.db, column.table) in tables:
+            column.set("db", None)
+            column.set("catalog", None)
 
 
 def table_path(table: exp.Table) -> tuple[str, ...]:
@@ -162,6 +176,8 @@ def _resolve_table(table: exp.Table, scope: Scope, schema: MappingSchema) -> Non
         _place(table, (scope.catalog.database, INTERNAL, view.stored), view.name)
         schema.add_table(table.copy(), dict(view.columns))
         return
+    if system.is_reserved(path):
+        raise NotInTwinError(f"the system relation {'.'.join(path)}")
     name = scope.catalog.resolve(path, scope.search_path)
     if scope.catalog.kind(name) == "view":
         _inline_view(table, name, scope, schema)

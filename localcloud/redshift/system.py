@@ -156,3 +156,9 @@ def find(path: tuple[str, ...]) -> SystemView | None:
     """The system relation meant by a dotted name, or None."""
     schema = path[-2] if len(path) > 1 else "pg_catalog"
     return next((view for view in VIEWS if (view.schema, view.name) == (schema, path[-1])), None)
+
+
+def is_reserved(path: tuple[str, ...]) -> bool:
+    """Whether the name belongs to the system, so that no table of a user can be meant."""
+    of_system = path[-1].startswith(("pg_", "stl_", "stv_", "svl_", "svv_", "svcs_", "sys_"))
+    return path[-2] in SCHEMAS if len(path) > 1 else of_system

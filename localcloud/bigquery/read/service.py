@@ -236,7 +236,7 @@ def _exhausted(retry_after: float | None) -> Any:
 
 
 def _check_readable(table: Table) -> None:
-    if table.kind != "TABLE":
+    if not table.holds_rows:
         raise invalid(f"request failed: {table.kind.replace('_', ' ').lower()}s are not supported: {table.ref}")
 
 

@@ -76,7 +76,7 @@ def table(found: Table, location: str) -> dict[str, Any]:
         "lastModifiedTime": str(found.modified),
         **{k: found.meta[k] for k in _SHOWN if k in found.meta},
     }
-    return {**body, **_sizes(found)} if found.kind in ("TABLE", "SNAPSHOT") else body
+    return {**body, **_sizes(found)} if found.holds_rows else body
 
 
 def _sizes(found: Table) -> dict[str, str]:

@@ -81,7 +81,7 @@ class Tables:
     def data(self, request: Request, project: str, dataset: str, table: str) -> dict[str, Any]:
         """tabledata.list: rows of a table."""
         found = self._catalog.table(TableRef(project, dataset, table))
-        if found.kind != "TABLE":
+        if not found.holds_rows:
             raise invalid(f"Cannot list a table of type {found.kind}.")
         answer = rows.answer(self._catalog, found, request)
         return {"kind": "bigquery#tableDataList", "etag": "0", **answer}
@@ -92,7 +92,7 @@ class Tables:
 
 
 def _kind(wanted: dict[str, Any]) -> str:
-    for key, kind in (("view", "VIEW"), ("materializedView", "MATERIALIZED_VIEW"), ("snapshotDefinition", "SNAPSHOT")):
+    for key, kind in (("view", "VIEW"), ("materializedView", "MATERIALIZED_VIEW")):
         if wanted.get(key):
             return kind
     if wanted.get("externalDataConfiguration"):

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from localcloud.bigquery import decimals, schema
-from localcloud.bigquery.arrays import list_parts
+from localcloud.bigquery.arrays import list_parts, without_extensions
 from localcloud.bigquery.errors import invalid_query, unsupported
 from localcloud.bigquery.schema import Field, Schema
 
@@ -187,7 +187,9 @@ def fetch(relation: duckdb.DuckDBPyRelation, fields: Schema) -> pa.Table:
     """The rows of a result in exact BigQuery types."""
     source, target = relation.to_arrow_table(), schema.arrow_schema(fields)
     columns = [
-        pa.chunked_array([incoming(chunk, f) for chunk in source.column(i).chunks], target.field(i).type)
+        pa.chunked_array(
+            [incoming(without_extensions(chunk), f) for chunk in source.column(i).chunks], target.field(i).type
+        )
         for i, f in enumerate(fields)
     ]
     return pa.table(columns, schema=target)
@@ -195,8 +197,6 @@ def fetch(relation: duckdb.DuckDBPyRelation, fields: Schema) -> pa.Table:
 
 def incoming(array: pa.Array, field: Field) -> pa.Array:
     """A column as DuckDB returns it in the type of a field."""
-    if isinstance(array, pa.ExtensionArray):
-        array = array.storage
     if field.repeated:
         return _incoming_list(array, field)
     if field.type in WRAPPED:
@@ -216,8 +216,6 @@ def _incoming_list(array: pa.Array, field: Field) -> pa.Array:
 
 def _unwrap(array: pa.Array, field: Field) -> pa.Array:
     inner = array.flatten()[0]
-    if isinstance(inner, pa.ExtensionArray):
-        inner = inner.storage
     if field.type == "GEOGRAPHY":
         return inner.cast(pa.string())
     if field.type == "BIGNUMERIC":

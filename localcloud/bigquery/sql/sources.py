@@ -81,7 +81,7 @@ class Sources:
         table = self._found(ref, context)
         if table.kind in ("VIEW", "MATERIALIZED_VIEW"):
             return self._view(table, alias, depth)
-        if table.kind != "TABLE":
+        if not table.holds_rows:
             raise unsupported(f"queries over a table of type {table.kind}: {ref}")
         version = table.at(_as_of(node, self._connection))
         restriction.require_filter(table, _where(node))

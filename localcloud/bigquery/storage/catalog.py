@@ -107,6 +107,11 @@ class Table:
     partitions: dict[str, list[int]] = field(default_factory=dict)
 
     @property
+    def holds_rows(self) -> bool:
+        """Whether it has rows of its own, unlike a view or an external table."""
+        return self.kind in ("TABLE", "SNAPSHOT")
+
+    @property
     def current(self) -> Version:
         """The newest version."""
         return self.versions[-1]

@@ -97,7 +97,7 @@ def tables(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[Pair]]:
     return schema, draw(st.lists(_record(schema), max_size=6))
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(table=tables())
 def test_what_is_loaded_is_read(
     bq: bigquery.Client, reads: BigQueryReadClient, table: tuple[list[dict[str, Any]], list[Pair]]

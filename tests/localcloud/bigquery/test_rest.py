@@ -12,10 +12,11 @@ import pytest
 from google.api_core import exceptions
 from google.auth.exceptions import RefreshError
 from google.cloud import bigquery
+from google.cloud.bigquery_storage_v1 import BigQueryReadClient
 
 from localcloud.bigquery.seed import client
 from localcloud.bigquery.server import Twin
-from tests.localcloud.bigquery.connections import PROJECT, load_lines
+from tests.localcloud.bigquery.connections import PROJECT, load_lines, open_session, read_table
 
 A = [{"name": "a", "type": "INT64"}]
 
@@ -112,6 +113,26 @@ def test_views(bq: bigquery.Client, dataset: str) -> None:
     broken.view_query = "SELECT nope FROM t"
     with pytest.raises(exceptions.BadRequest):
         bq.create_table(broken)
+
+
+def test_kinds_of_tables(bq: bigquery.Client, reads: BigQueryReadClient, dataset: str) -> None:
+    load_lines(bq, f"{dataset}.t", ['{"a":1}'], A)
+    config = bigquery.CopyJobConfig(operation_type="SNAPSHOT", write_disposition="WRITE_EMPTY")
+    bq.copy_table(f"{dataset}.t", f"{dataset}.kept", job_config=config).result()
+    bq.query_and_wait(f"DELETE FROM `{dataset}.t` WHERE true")
+    external = bigquery.Table(f"{dataset}.x", [bigquery.SchemaField("a", "INT64")])
+    external.external_data_configuration = bigquery.ExternalConfig("CSV")
+    bq.create_table(external)
+    materialized = bigquery.Table(f"{dataset}.m")
+    materialized.mview_query = f"SELECT COUNT(*) AS c FROM `{dataset}.kept`"
+    bq.create_table(materialized)
+    kinds = {t.table_id: t.table_type for t in bq.list_tables(dataset)}
+    assert kinds == {"kept": "SNAPSHOT", "m": "MATERIALIZED_VIEW", "t": "TABLE", "x": "EXTERNAL"}
+    assert read_table(reads, f"{dataset}.kept").to_pylist() == [{"a": 1}]
+    assert [r["c"] for r in bq.query_and_wait(f"SELECT c FROM `{dataset}.m`")] == [1]
+    for name in ("m", "x"):
+        with pytest.raises(exceptions.InvalidArgument, match="not supported"):
+            open_session(reads, f"{dataset}.{name}")
 
 
 def test_rows_in_pages(bq: bigquery.Client, dataset: str) -> None:

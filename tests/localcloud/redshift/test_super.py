@@ -104,6 +104,20 @@ def test_dynamic_typing_is_refused(nested: Session, sql: str) -> None:
         nested.execute(sql)
 
 
+def test_null_questions(nested: Session) -> None:
+    assert nested.execute("SELECT n FROM t WHERE s IS NULL").rows == [(2,)]
+    assert nested.execute("SELECT s.nosuch IS NULL, s.deep IS NOT NULL FROM t WHERE n = 0").rows == [(True, True)]
+    with pytest.raises(RedshiftError, match="IS NULL of a JSON null"):
+        nested.execute("SELECT s.day IS NULL FROM t WHERE n = 1")
+
+
+def test_super_has_no_full_join_and_no_dates(nested: Session) -> None:
+    with pytest.raises(RedshiftError, match="SUPER in a right or full outer join"):
+        nested.execute("SELECT t.s FROM t FULL OUTER JOIN t AS u ON t.n = u.n")
+    with pytest.raises(RedshiftError, match="cannot cast type date to super"):
+        nested.execute("SELECT '2024-02-28'::DATE::SUPER")
+
+
 def test_json_in_a_string_column_stays_a_string(session: Session, files: Files) -> None:
     session.execute("CREATE TABLE t (s SUPER)")
     files.put_table("f", {"s": ['{"a": 1}']})

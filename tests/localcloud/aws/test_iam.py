@@ -1,0 +1,119 @@
+"""With --enforce-iam a role may do what its policies allow, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localcloud.aws.deploy import deploy
+from localcloud.aws.permissions import Request, UnknownRequestError, needed
+from tests.localcloud.aws.cloud import Cloud, eventually, task
+from tests.localcloud.aws.conftest import start, stop
+from tests.localcloud.aws.templates import CHAIN_CODE, AssemblyWriter, chain
+
+TABLE = "arn:aws:dynamodb:us-east-1:123456789012:table/"
+
+
+def request(service: str, method: str, path: str, query: str = "", target: str = "", **body: Any) -> Request:
+    return Request(service, method, path, query, target, json.dumps(body).encode() if target else b"")
+
+
+@pytest.mark.parametrize(
+    ("made", "needs"),
+    [
+        (request("s3", "GET", "/b/configs/a b"), [("s3:GetObject", "arn:aws:s3:::b/configs/a b")]),
+        (request("s3", "GET", "/b/k", "versionId=1"), [("s3:GetObjectVersion", "arn:aws:s3:::b/k")]),
+        (request("s3", "PUT", "/b/k", "partNumber=1&uploadId=x"), [("s3:PutObject", "arn:aws:s3:::b/k")]),
+        (request("s3", "DELETE", "/b/k", "uploadId=x"), [("s3:AbortMultipartUpload", "arn:aws:s3:::b/k")]),
+        (request("s3", "GET", "/b", "list-type=2&prefix=p"), [("s3:ListBucket", "arn:aws:s3:::b")]),
+        (
+            request("dynamodb", "POST", "/", target="DynamoDB_20120810.Query", TableName="t", IndexName="pending"),
+            [("dynamodb:Query", f"{TABLE}t/index/pending")],
+        ),
+        (
+            request(
+                "dynamodb",
+                "POST",
+                "/",
+                target="DynamoDB_20120810.TransactWriteItems",
+                TransactItems=[{"Put": {"TableName": "a"}}, {"ConditionCheck": {"TableName": "b"}}],
+            ),
+            [("dynamodb:PutItem", f"{TABLE}a"), ("dynamodb:ConditionCheckItem", f"{TABLE}b")],
+        ),
+        (
+            request("lambda", "POST", "/2015-03-31/functions/f/invocations"),
+            [("lambda:InvokeFunction", "arn:aws:lambda:us-east-1:123456789012:function:f")],
+        ),
+        (
+            request("redshift-data", "POST", "/", target="RedshiftData.ExecuteStatement", ClusterIdentifier="c"),
+            [("redshift-data:ExecuteStatement", "arn:aws:redshift:us-east-1:123456789012:cluster:c")],
+        ),
+        (request("logs", "POST", "/", target="Logs_20140328.PutLogEvents"), [("logs:PutLogEvents", "*")]),
+    ],
+)
+def test_the_permissions_of_a_request(made: Request, needs: list[tuple[str, str]]) -> None:
+    assert needed(made) == needs
+
+
+def test_an_unknown_request_needs_a_permission_that_nobody_has() -> None:
+    with pytest.raises(UnknownRequestError):
+        needed(request("lambda", "GET", "/2015-03-31/functions/"))
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    process, cloud = start(tmp_path_factory.mktemp("guarded"), "--enforce-iam")
+    yield cloud
+    stop(process)
+
+
+def deployed(cloud: Cloud, root: Path, name: str, **dropped: bool) -> dict[str, str]:
+    writer = AssemblyWriter(root)
+    template = chain(writer.folder("code", {"lambdas/check/handler.py": CHAIN_CODE}))
+    for policy in dropped:
+        template["Resources"][policy]["Properties"]["PolicyDocument"]["Statement"][0]["Resource"] = "arn:aws:s3:::other"
+    writer.stack(name, template)
+    return deploy(writer.write(), cloud.url, {})[name]
+
+
+def test_granted_roles_get_through(guarded: Cloud, tmp_path: Path) -> None:
+    outputs = deployed(guarded, tmp_path, "Granted")
+    guarded.client("s3").put_object(Bucket=outputs["ConfigBucket"], Key="configs/a.json", Body=b"{}")
+    (execution,) = eventually(lambda: guarded.executions(outputs["MachineArn"]))
+    assert guarded.ended(execution["executionArn"])["status"] == "SUCCEEDED"
+
+
+def test_a_function_without_the_permission_is_refused(guarded: Cloud, tmp_path: Path) -> None:
+    outputs = deployed(guarded, tmp_path, "NoFunctionPolicy", FunctionPolicy=True)
+    answer, error = guarded.invoke(outputs["CheckFunction"], {"execution": "x", "key": "k"})
+    assert error == "Unhandled"
+    assert answer["errorType"] == "AccessDenied"
+    assert "s3:PutObject" in answer["errorMessage"]
+
+
+def test_a_state_machine_without_the_permission_fails(guarded: Cloud, tmp_path: Path) -> None:
+    outputs = deployed(guarded, tmp_path, "NoMachinePolicy", MachinePolicy=True)
+    event = {"bucket": "b", "key": "k", "versionId": "v"}
+    execution = guarded.run(outputs["MachineArn"], event)
+    assert (execution["status"], execution["error"]) == ("FAILED", "Lambda.AccessDeniedException")
+
+
+def test_a_rule_without_the_permission_dead_letters(guarded: Cloud, tmp_path: Path) -> None:
+    outputs = deployed(guarded, tmp_path, "NoEventsPolicy", EventsPolicy=True)
+    guarded.client("s3").put_object(Bucket=outputs["ConfigBucket"], Key="configs/a.json", Body=b"{}")
+    receive = guarded.client("sqs").receive_message
+    assert eventually(lambda: receive(QueueUrl=outputs["DeadQueue"]).get("Messages"))
+    assert guarded.executions(outputs["MachineArn"]) == []
+
+
+def test_the_tests_own_state_machines_still_run(guarded: Cloud) -> None:
+    iam = guarded.client("iam")
+    statement = {"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_role_policy(RoleName=guarded.role.rpartition("/")[2], PolicyName="all", PolicyDocument=policy)
+    machine = guarded.machine({"Work": task(guarded.function("def handler(e, c): return 5"))})
+    assert guarded.run(machine)["output"] == "5"
