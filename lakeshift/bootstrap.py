@@ -10,6 +10,7 @@ from functools import cache, lru_cache
 
 import boto3
 
+from lakeshift.adapters.assumed_role import assumed
 from lakeshift.adapters.aws import CONFIG
 from lakeshift.adapters.bigquery import BigQuerySource, Endpoints
 from lakeshift.adapters.dynamodb import DynamoLedger
@@ -39,6 +40,7 @@ class Settings(Noun):
     database: str = ""
     redshift_cluster: str = ""
     redshift_workgroup: str = ""
+    warehouse_role_arn: str = ""
     bigquery_secret: str = ""
     bigquery_endpoint: str = ""
     bigquery_storage_endpoint: str = ""
@@ -58,7 +60,9 @@ def ports(given: Settings, aws: boto3.Session | None = None, endpoint: str | Non
     """Adapters for the given settings; boto3 finds region and credentials in its usual places."""
     aws = aws or boto3.Session()
     secrets = ManagedSecrets(aws.client("secretsmanager", config=CONFIG, endpoint_url=endpoint))
-    redshift = aws.client("redshift-data", config=CONFIG, endpoint_url=endpoint)
+    # All functions are one role here, and therefore one user of the database: the owner of its tables.
+    user = assumed(aws, given.warehouse_role_arn, endpoint) if given.warehouse_role_arn else aws
+    redshift = user.client("redshift-data", config=CONFIG, endpoint_url=endpoint)
     dynamodb = aws.client("dynamodb", config=CONFIG, endpoint_url=endpoint)
     endpoints = Endpoints(given.bigquery_endpoint, given.bigquery_storage_endpoint)
 

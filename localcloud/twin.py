@@ -23,6 +23,8 @@ from localcloud.aws.deploy import Parameters, deploy
 from localcloud.aws.settings import ACCOUNT
 
 HOME_VARIABLE = "LAKESHIFT_HOME"
+# "0" lets every role do everything.
+IAM_VARIABLE = "LAKESHIFT_TWIN_ENFORCE_IAM"
 DEFAULT_HOME = Path(".lakeshift") / "local"
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
@@ -114,7 +116,8 @@ class Twin:
             rest, grpc = f"http://127.0.0.1:{bigquery['rest_port']}", f"127.0.0.1:{bigquery['grpc_port']}"
             variables = {"BIGQUERY_EMULATOR_HOST": rest, "LAKESHIFT_BIGQUERY_STORAGE_ENDPOINT": grpc}
             pairs = [part for name, value in variables.items() for part in ("--lambda-env", f"{name}={value}")]
-            aws = self._launch("aws", ["--port", str(aws_port), *pairs, *aws_options], environment)
+            switches = [] if environment.get(IAM_VARIABLE) == "0" else ["--enforce-iam"]
+            aws = self._launch("aws", ["--port", str(aws_port), *pairs, *switches, *aws_options], environment)
         except TwinError:
             self._down()
             raise

@@ -1,6 +1,6 @@
 """One Lambda function per verb, each with its own role and log group."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from aws_cdk import AssetHashType, Duration, RemovalPolicy, Size
@@ -96,6 +96,10 @@ class Steps(Construct):
     def function(self, verb: Verb) -> Function:
         """The function of `verb`."""
         return self.by_verb[verb].function
+
+    def roles(self, verbs: Collection[Verb]) -> list[Role]:
+        """The roles of some verbs."""
+        return [step.role for verb, step in self.by_verb.items() if verb in verbs]
 
     def _layer(self, bundle: Bundle) -> LayerVersion:
         return LayerVersion(

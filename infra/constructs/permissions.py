@@ -113,8 +113,6 @@ class Permissions:
         yield self.data_key()
         if verb in SECRET_READERS:
             yield self._secrets_of_configurations()
-        if verb in WAREHOUSE_USERS:
-            yield _own_statements()
 
     def data_key(self) -> Permission:
         """Use of the data key, only through S3 and DynamoDB."""
@@ -200,13 +198,17 @@ class Permissions:
         )
 
 
-def _own_statements() -> Permission:
-    # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonredshiftdataapi.html
+def own_statements() -> Permission:
+    """State and results of the statements that the caller started.
+
+    The condition compares role and session name, so that functions under one role and one session name share them:
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonredshiftdataapi.html
+    """
     return Permission(
         PolicyStatement(
             actions=["redshift-data:DescribeStatement", "redshift-data:GetStatementResult"],
             resources=[ANYTHING],
             conditions={"StringEquals": {"redshift-data:statement-owner-iam-userid": "${aws:userid}"}},
         ),
-        wildcard="X-Ray and the two actions on the function's own Redshift statements take no resource.",
+        wildcard="The two actions take no resource; the condition leaves only the caller's own statements.",
     )

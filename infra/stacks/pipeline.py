@@ -11,8 +11,9 @@ from infra.constructs.intake import DeadLetters, Intake
 from infra.constructs.machines import Machines
 from infra.constructs.optional_access import OptionalAccess
 from infra.constructs.parameters import Parameters
-from infra.constructs.permissions import Permissions
+from infra.constructs.permissions import SECRET_READERS, Permissions
 from infra.constructs.schedule import LoadSchedule
+from infra.constructs.warehouse import Warehouse
 from infra.stacks.data import DataStack
 
 
@@ -46,6 +47,7 @@ class PipelineStack(Stack):
         )
         self.dead_letters = DeadLetters(self, "DeadLetters", key=data.keys.operations).queue
         self._starters()
+        self.warehouse = Warehouse(self, "Warehouse", stage=stage.name, steps=self.steps)
         self._glue()
         self._outputs()
 
@@ -102,8 +104,8 @@ class PipelineStack(Stack):
             "OptionalAccess",
             parameters=self.parameters,
             permissions=self.permissions,
-            steps=self.steps,
-            secret_roles=[glue.role],
+            secret_readers=[*self.steps.roles(SECRET_READERS), glue.role],
+            warehouse=self.warehouse.role,
         )
 
     def _outputs(self) -> None:
@@ -123,6 +125,7 @@ class PipelineStack(Stack):
             "RedshiftServerlessWorkgroup": given.workgroup.value_as_string,
             "RedshiftClusterIdentifier": given.cluster.value_as_string,
             "DatabaseName": given.database_name.value_as_string,
+            "WarehouseRoleArn": self.warehouse.role.role_arn,
         }
         for name, value in values.items():
             CfnOutput(self, f"{name}Output", value=value).override_logical_id(name)

@@ -83,9 +83,9 @@ class RedshiftData:
             code, text = code_of(error), str(error)
             if code in _BUSY or busy(error):
                 raise TargetBusy(text) from error
-            if code == "ResourceNotFoundException" or (code == "ValidationException" and "not found" in text.lower()):
+            if code == "ResourceNotFoundException" or "endpoint doesn't exist" in text:
                 raise TargetMissing(text, next_step="name a workgroup or cluster of this account.") from error
-            raise
+            raise StatementFailed(text, next_step="look at the permissions of the functions' roles.") from error
 
     def _wait(self, statement: str, seconds: float) -> Mapping[str, Any]:
         deadline, pause = time.monotonic() + seconds, 0.05

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from localcloud.aws.server import run
-from localcloud.aws.settings import TwinSettings, enforce_iam_from_environment, retry_scale_from_environment
+from localcloud.aws.settings import TwinSettings, retry_scale_from_environment
 
 
 def arguments() -> argparse.Namespace:
@@ -30,7 +30,7 @@ def main() -> None:
         max_workers=options.max_workers,
         idle_seconds=options.idle_seconds,
         retry_scale=retry_scale_from_environment(),
-        enforce_iam=options.enforce_iam or enforce_iam_from_environment(),
+        enforce_iam=options.enforce_iam,
     )
     run(settings, options.port, options.ready)
 

@@ -36,8 +36,3 @@ class TwinSettings:
 def retry_scale_from_environment() -> float:
     """The factor in LAKESHIFT_TWIN_RETRY_SCALE, 1.0 when unset."""
     return float(os.environ.get("LAKESHIFT_TWIN_RETRY_SCALE", "1"))
-
-
-def enforce_iam_from_environment() -> bool:
-    """Whether LAKESHIFT_TWIN_ENFORCE_IAM asks for the evaluation of IAM policies."""
-    return os.environ.get("LAKESHIFT_TWIN_ENFORCE_IAM", "").lower() in ("1", "true", "yes")

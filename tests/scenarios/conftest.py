@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.scenarios.cloud import Cloud
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """The running cloud; it ends with the session."""
     home = tmp_path_factory.mktemp("cloud") / "local"
+    os.environ["LAKESHIFT_TWIN_RETRY_SCALE"] = "0.2"
     try:
         lifecycle.start(home)
         yield Cloud(home=home, console=connect.local_console(home), endpoints=connect.endpoints(home))

@@ -29,6 +29,8 @@ RETRIED = {
     "Lambda.TooManyRequestsException",
     "Lambda.ClientExecutionTimeoutException",
     "Lambda.Unknown",
+    "Runtime.ExitError",
+    "Runtime.OutOfMemory",
     "Sandbox.Timedout",
 }
 STARTS = {

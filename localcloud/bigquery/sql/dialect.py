@@ -14,6 +14,7 @@ from sqlglot import ErrorLevel, UnsupportedError, exp
 from localcloud.bigquery.errors import invalid_query, unsupported
 from localcloud.bigquery.load import values
 from localcloud.bigquery.schema import Field, Schema
+from localcloud.bigquery.sql import functions
 from localcloud.bigquery.sql.names import Names
 
 NUMERIC = exp.DataType.build("DECIMAL(38, 9)", dialect="duckdb")
@@ -21,10 +22,6 @@ DOUBLE = exp.DataType.build("DOUBLE", dialect="duckdb")
 _REFUSED_TYPES = {exp.DType.GEOGRAPHY, exp.DType.RANGE, exp.DType.BIGDECIMAL}
 _INEXACT = (exp.Pow, exp.Sqrt, exp.Exp, exp.Ln, exp.Log, exp.Cbrt)
 _COMPARED = (exp.Binary, exp.Between, exp.In, exp.Neg, exp.Paren, exp.Tuple)
-
-
-# Spelled alike in both, with other results.
-_DIFFERENT = (exp.Format, exp.String)
 
 
 _BOUNDS = ((exp.GTE, "low"), (exp.LTE, "high"))
@@ -35,18 +32,8 @@ def to_duckdb(tree: exp.Expr, fields: Schema) -> str:
     names = Names(fields, tree)
     names.check_special(tree)
     _check_stars(tree)
-    _check_functions(tree)
     root = exp.Paren(this=tree)
-    for rewrite in (
-        _comparisons,
-        _dates,
-        _counts,
-        _literals,
-        _types,
-        _numeric_functions,
-        _numeric_products,
-        _divisions,
-    ):
+    for rewrite in _REWRITES:
         rewrite(root, names)
     try:
         text: str = root.this.sql("duckdb", unsupported_level=ErrorLevel.RAISE)
@@ -73,11 +60,6 @@ def _check_stars(tree: exp.Expr) -> None:
         sources = [select.args.get("from_"), *(select.args.get("joins") or ())]
         if bare and any(s is not None and (isinstance(s.this, exp.Unnest) or s.args.get("using")) for s in sources):
             raise unsupported("SELECT * beside UNNEST or JOIN USING; name the columns")
-
-
-def _check_functions(tree: exp.Expr) -> None:
-    for node in tree.find_all(*_DIFFERENT):
-        raise unsupported(f"the function {node.sql_name()}")
 
 
 def _comparisons(root: exp.Expr, names: Names) -> None:
@@ -208,3 +190,16 @@ def _divisions(root: exp.Expr, names: Names) -> None:
 def _plain_quotient(left: exp.Expr, right: exp.Expr) -> exp.Expr:
     parts = [exp.Cast(this=part, to=DOUBLE.copy()) for part in (left, right)]
     return exp.Div(this=parts[0], expression=parts[1], typed=False, safe=False)
+
+
+_REWRITES = (
+    functions.rewrite,
+    _comparisons,
+    _dates,
+    _counts,
+    _literals,
+    _types,
+    _numeric_functions,
+    _numeric_products,
+    _divisions,
+)

@@ -23,6 +23,12 @@ _CAST_KINDS = {
     exp.DType.DATETIME: "DATETIME",
     exp.DType.TIMESTAMPTZ: "TIMESTAMP",
 }
+_CURRENT: dict[type, str] = {
+    exp.CurrentDate: "DATE",
+    exp.CurrentDatetime: "DATETIME",
+    exp.CurrentTimestamp: "TIMESTAMP",
+    exp.UnixToTime: "TIMESTAMP",
+}
 # Functions that take any value as it is. Everything else might turn a special value into text.
 _NEUTRAL = (
     exp.Count,
@@ -82,6 +88,8 @@ class Names:
         """Types of the columns whose values reach the result of an expression."""
         if isinstance(node, (exp.Count, exp.CountIf, exp.Predicate, exp.Subquery, exp.Select)):
             return set()
+        if type(node) in _CURRENT:
+            return {_CURRENT[type(node)]}
         if isinstance(node, exp.Cast):
             kind = _CAST_KINDS.get(node.to.this)
             return {kind} if kind else set()
@@ -121,6 +129,10 @@ class Names:
 
     def _ambiguous(self, column: exp.Column) -> bool:
         return {"NUMERIC", "FLOAT"} <= self._of(column.name)
+
+    def kinds(self, node: exp.Expr) -> set[str]:
+        """Types of the columns and casts whose values reach the result."""
+        return self._below(node)
 
     def is_float(self, node: exp.Expr) -> bool:
         """Whether FLOAT64 values reach the result."""

@@ -69,9 +69,14 @@ def _add_functions(connection: duckdb.DuckDBPyConnection) -> None:
     number = "DECIMAL(38, 9)"
     connection.create_function("numeric_divide", numeric_divide, [number, number], number)
     connection.create_function("scaled_text", _scaled_text, ["VARCHAR"], "VARCHAR")
+    connection.create_function("numeric_text", _numeric_text, [number], "VARCHAR")
     connection.execute(
         "CREATE MACRO bignumeric_text(value) AS scaled_text(CAST(struct_extract(value, '$bignumeric') AS VARCHAR))"
     )
+
+
+def _numeric_text(value: Decimal) -> str:
+    return decimals.text(decimals.unscaled(value, 9) or 0, 9)
 
 
 def _scaled_text(unscaled: str) -> str:

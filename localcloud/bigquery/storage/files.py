@@ -81,15 +81,6 @@ def reader(path: Path) -> pa.ipc.RecordBatchFileReader:
     return pa.ipc.open_file(pa.memory_map(str(path)))
 
 
-@lru_cache(maxsize=256)
-def batch_starts(path: Path) -> tuple[int, ...]:
-    """The first row of each record batch of a file, and the row count at the end."""
-    starts = [0]
-    for batch in batches(path):
-        starts.append(starts[-1] + batch.num_rows)
-    return tuple(starts)
-
-
 def batches(path: Path) -> Iterator[pa.RecordBatch]:
     """The record batches of a file without copying."""
     source = reader(path)

@@ -102,6 +102,42 @@ def test_nan_compares_with_nothing(bq: bigquery.Client, reads: BigQueryReadClien
         assert read_table(reads, f"{dataset}.t", row_restriction=condition).num_rows == expected, condition
 
 
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("SUBSTR('abc', 0, 2)", "ab"),
+        ("SUBSTR('abcde', -2)", "de"),
+        ("EXTRACT(DAYOFWEEK FROM DATE '2024-01-07')", 1),
+        ("CAST(2.5 AS INT64)", 3),
+        ("CAST(-2.5 AS INT64)", -3),
+        ("CAST(5 / 2 AS INT64)", 3),
+        ("SAFE_CAST('x' AS INT64)", None),
+        ("CAST(NUMERIC '1.50' AS STRING)", "1.5"),
+        ("TIMESTAMP_DIFF(TIMESTAMP '2024-01-01 01:30:00+00', TIMESTAMP '2024-01-01 00:45:00+00', HOUR)", 0),
+        ("TIMESTAMP_DIFF(TIMESTAMP '2024-01-01 00:45:00+00', TIMESTAMP '2024-01-01 02:30:00+00', HOUR)", -1),
+        ("DATE_DIFF(DATE '2024-02-01', DATE '2024-01-31', MONTH)", 1),
+        ("DATE_TRUNC(DATE '2024-01-03', WEEK)", dt.date(2023, 12, 31)),
+        ("UNIX_SECONDS(TIMESTAMP '1970-01-01 00:00:01.9+00')", 1),
+        ("UNIX_SECONDS(TIMESTAMP '1969-12-31 23:59:58.9+00')", -2),
+        ("TIMESTAMP_MICROS(5)", dt.datetime(1970, 1, 1, 0, 0, 0, 5, tzinfo=dt.UTC)),
+        ("REGEXP_REPLACE('abc', 'b(c)', r'x\\1')", "axc"),
+        ("ROUND(-2.5)", -3.0),
+        ("MOD(-5, 3)", -2),
+    ],
+)
+def test_functions_where_duckdb_differs(bq: bigquery.Client, expression: str, expected: Any) -> None:
+    assert rows(bq, f"SELECT {expression}") == [(expected,)]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["CAST(1.5 AS STRING)", "CAST(CURRENT_TIMESTAMP() AS STRING)", "1 || 'x'", "EXTRACT(WEEK FROM DATE '2024-01-07')"],
+)
+def test_functions_that_are_refused(bq: bigquery.Client, expression: str) -> None:
+    with pytest.raises(exceptions.GoogleAPICallError, match="does not support"):
+        rows(bq, f"SELECT {expression}")
+
+
 def test_unnest_and_dates(bq: bigquery.Client, dataset: str) -> None:
     schema: list[dict[str, Any]] = [
         {"name": "d", "type": "DATE"},

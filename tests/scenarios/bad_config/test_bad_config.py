@@ -50,7 +50,7 @@ def test_a_missing_data_set_is_named_with_its_nearest(cloud: Cloud) -> None:
 
 
 def test_a_forbidden_project_is_named(cloud: Cloud) -> None:
-    cloud.bigquery_admin("faults", {"kind": "deny", "project": "closed"})
+    cloud.bigquery_admin("faults", {"kind": "deny_project", "project": "closed"})
     assert "/sources/0/project" in places(cloud, "forbidden", config("d", project="closed"))
 
 
