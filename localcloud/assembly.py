@@ -20,7 +20,7 @@ def synthesize(folder: Path) -> Path:
         subprocess.CalledProcessError: build or synth failed; their own words are on stderr.
     """
     # The CDK's Node bridge prints a banner about Node's end of life on every start.
-    environment = {**os.environ, "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1"}
+    environment = {**os.environ, "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20"}
     for command in (["-m", "infra.bundle"], ["app.py", "--stage", STAGE, "--out", str(folder)]):
         subprocess.run([sys.executable, *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL, env=environment)
     return folder

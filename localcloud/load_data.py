@@ -37,12 +37,23 @@ def seed(
     where = endpoints(home)["bigquery"]
     days = {"type": "DAY", "field": partition} if partition else None
     try:
-        fields = json.loads(schema.read_text()) if schema else None
+        fields = _fields(schema) if schema else None
         return load_job.seed(where, _key(home), project, dataset, name, file, fields, days, cluster)
     except (OSError, ValueError) as error:
         raise ConfigInvalid((Problem("", f"the file cannot be loaded: {error}"),)) from error
     except GoogleAPICallError as error:
         raise TerminalError(f"BigQuery refused the load: {error.message}", where=table) from error
+
+
+def _fields(schema: Path) -> list[dict[str, Any]]:
+    """Fields of a schema file: the list that `bq show --schema` prints, or the whole table that `bq show` prints."""
+    found = json.loads(schema.read_text())
+    while isinstance(found, dict):
+        found = found.get("schema") or found.get("fields")
+    if not isinstance(found, list):
+        msg = f"{schema} holds no list of fields"
+        raise ValueError(msg)
+    return found
 
 
 def client(project: str, home: Path | None = None) -> bigquery.Client:

@@ -70,7 +70,7 @@ class RedshiftData:
     def _call(self, call: Any) -> str:
         attempts = Retrying(
             retry=retry_if_exception_type(TargetBusy),
-            wait=wait_exponential_jitter(initial=0.5, max=10),
+            wait=wait_exponential_jitter(multiplier=0.5, max=10),
             stop=stop_after_delay(60),
             reraise=True,
         )
@@ -85,7 +85,7 @@ class RedshiftData:
                 raise TargetBusy(text) from error
             if code == "ResourceNotFoundException" or "endpoint doesn't exist" in text:
                 raise TargetMissing(text, next_step="name a workgroup or cluster of this account.") from error
-            raise StatementFailed(text, next_step="look at the permissions of the functions' roles.") from error
+            raise StatementFailed(text, next_step="look at the permissions of the warehouse role.") from error
 
     def _wait(self, statement: str, seconds: float) -> Mapping[str, Any]:
         deadline, pause = time.monotonic() + seconds, 0.05

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import threading
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console as Screen
 from rich.table import Table
 
 from lakeshift.cli.exits import Exit, exits
+from lakeshift.cli.show import PLAIN_WIDTH
 from lakeshift.cli.stages import JsonOption
 
 local = typer.Typer(no_args_is_help=True, help="The local cloud: AWS, Redshift and BigQuery on this machine.")
@@ -100,7 +102,14 @@ def sql(
     if as_json:
         typer.echo(json.dumps(rows, default=str))
     elif rows:
-        shown = Table(*rows[0])
-        for row in rows:
-            shown.add_row(*("NULL" if value is None else str(value) for value in row.values()))
-        Screen().print(shown)
+        Screen(width=None if sys.stdout.isatty() else PLAIN_WIDTH).print(_table(rows))
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    """Rows as a table; long values are folded, never cut."""
+    shown = Table()
+    for name in rows[0]:
+        shown.add_column(name, overflow="fold")
+    for row in rows:
+        shown.add_row(*("NULL" if value is None else str(value) for value in row.values()))
+    return shown

@@ -13,7 +13,7 @@ from rich.console import Console as Screen
 from lakeshift.bootstrap import Console
 from lakeshift.cli.exits import Exit, errors, exit_of, exits
 from lakeshift.cli.local import local
-from lakeshift.cli.show import failures, line, report_table
+from lakeshift.cli.show import PLAIN_WIDTH, failures, line, report_table
 from lakeshift.cli.stages import LOCAL, JsonOption, StageOption, open_stage
 from lakeshift.cli.watch import watch as follow
 from lakeshift.errors import ConfigInvalid, Problem, SourceNotFound
@@ -21,8 +21,7 @@ from lakeshift.lake import keys
 from lakeshift.model import FINAL_RUN_STATES, RunRecord, RunState
 from lakeshift.spec import read
 
-# Wide enough that no name of a table is folded in a log.
-_PLAIN_WIDTH = 200
+REPORTS = ("report.json", "report.html")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -137,11 +136,22 @@ def _closing(console: Console, record: RunRecord, *, as_json: bool) -> None:
     if as_json:
         typer.echo(body.decode())
     else:
-        Screen(width=None if sys.stdout.isatty() else _PLAIN_WIDTH).print(report_table(json.loads(body)))
+        folder = _saved(console, record)
+        Screen(width=None if sys.stdout.isatty() else PLAIN_WIDTH).print(report_table(json.loads(body)))
         _reasons(console, record)
-        for kind in ("json", "html"):
-            typer.echo(f"s3://{bucket}/{keys.report_file(record.run, f'report.{kind}')}")
+        for name in REPORTS:
+            typer.echo(folder / name)
     raise typer.Exit(exit_of(record.state))
+
+
+def _saved(console: Console, record: RunRecord) -> Path:
+    """Copy the run's reports to `lakeshift-reports/<run>` below the current folder; returns that folder."""
+    folder = Path("lakeshift-reports") / record.run
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in REPORTS:
+        key = keys.report_file(record.run, name)
+        (folder / name).write_bytes(console.ports.objects.get(console.ports.places.config, key))
+    return folder
 
 
 def _reasons(console: Console, record: RunRecord) -> None:

@@ -10,6 +10,8 @@ from rich.table import Table
 
 from lakeshift.model import RunRecord, TableRecord, TableState
 
+# Columns of a table that does not go to a terminal: wide enough that no name is folded in a log.
+PLAIN_WIDTH = 200
 _STYLES = {TableState.PUBLISHED: "green", TableState.FAILED: "red", TableState.REFUSED: "red"}
 
 

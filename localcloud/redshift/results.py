@@ -19,6 +19,9 @@ from localcloud.redshift.types import ColumnType, build_type, parse_type
 if TYPE_CHECKING:
     import duckdb
 
+# Little-endian bytes of the SRID: a GEOGRAPHY is on WGS 84 (4326); a GEOMETRY made from text has none.
+_SRIDS = {"geography": "E6100000", "geometry": ""}
+
 _PLAIN = {
     "SMALLINT": ColumnType("smallint"),
     "TINYINT": ColumnType("smallint"),
@@ -58,7 +61,7 @@ def _type(duckdb_type: str, item: exp.Expr) -> ColumnType:
     if duckdb_type in _PLAIN:
         return _PLAIN[duckdb_type]
     if duckdb_type == "GEOMETRY":
-        raise NotInTwinError("GEOMETRY or GEOGRAPHY in a result; select ST_AsText of it")
+        return ColumnType("geography" if item.is_type(DType.GEOGRAPHY) else "geometry")
     raise NotInTwinError(f"results of the internal type {duckdb_type}; cast the expression")
 
 
@@ -75,7 +78,18 @@ def _output(kind: ColumnType, name: str) -> str:
         return f"CAST({name} AS DOUBLE)"
     if kind.name == "char":
         return f"rpad({name}, {kind.length}, ' ')"
+    if kind.name in ("geometry", "geography"):
+        return _ewkb(name, srid=_SRIDS[kind.name])
     return f"CAST({name} AS VARCHAR)"
+
+
+def _ewkb(name: str, *, srid: str) -> str:
+    """A shape as hexadecimal EWKB: https://docs.aws.amazon.com/redshift/latest/dg/geospatial-overview.html.
+
+    EWKB is WKB with a flag in the fourth byte of the type and, where it is set, the SRID behind the type.
+    """
+    wkb = f"hex(ST_AsWKB({name}))"
+    return f"concat(substr({wkb}, 1, 8), '20', '{srid}', substr({wkb}, 11))" if srid else wkb
 
 
 def _column(name: str, kind: ColumnType) -> ResultColumn:

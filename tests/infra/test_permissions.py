@@ -3,7 +3,7 @@
 import pytest
 
 from infra.config import STAGE_NAMES, VERBS
-from tests.infra.templates import Assembly
+from tests.infra.templates import Assembly, text
 
 SECRETS = "arn:aws:secretsmanager:region:account:secret:"
 WORKGROUP = "arn:aws:redshift-serverless:region:account:workgroup/RedshiftServerlessWorkgroupId [HasWorkgroup]"
@@ -38,16 +38,17 @@ GRANTS = {
         f"secretsmanager:GetSecretValue {SECRETS}lakeshift/*",
         f"secretsmanager:GetSecretValue {SECRETS}BigQuerySecretName-?????? [HasBigQuerySecret]",
     },
-    "warehouse": {
-        f"redshift-data:DescribeStatement {OWNER}",
-        f"redshift-data:GetStatementResult {OWNER}",
-        f"redshift-data:BatchExecuteStatement {WORKGROUP}",
-        f"redshift-data:ExecuteStatement {WORKGROUP}",
-        f"redshift-serverless:GetCredentials {WORKGROUP}",
-        f"redshift-data:BatchExecuteStatement {CLUSTER}",
-        f"redshift-data:ExecuteStatement {CLUSTER}",
-        f"redshift:GetClusterCredentialsWithIAM {DATABASE}",
-    },
+    "warehouse": {"sts:AssumeRole WarehouseRole"},
+}
+WAREHOUSE = {
+    f"redshift-data:DescribeStatement {OWNER}",
+    f"redshift-data:GetStatementResult {OWNER}",
+    f"redshift-data:BatchExecuteStatement {WORKGROUP}",
+    f"redshift-data:ExecuteStatement {WORKGROUP}",
+    f"redshift-serverless:GetCredentials {WORKGROUP}",
+    f"redshift-data:BatchExecuteStatement {CLUSTER}",
+    f"redshift-data:ExecuteStatement {CLUSTER}",
+    f"redshift:GetClusterCredentialsWithIAM {DATABASE}",
 }
 DATA_KEY = {f"kms:{action} KeysData if {VIA}" for action in ("Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey")}
 TRACES = {"xray:PutTelemetryRecords *", "xray:PutTraceSegments *"}
@@ -82,6 +83,27 @@ def test_a_function_may_do_what_the_matrix_says_and_nothing_else(assembly: Assem
     name = f"Steps{verb.capitalize()}"
     logs = {f"logs:{action} {name}Log" for action in ("CreateLogStream", "PutLogEvents")}
     assert assembly.stack(stage, "Pipeline").role(f"{name}Role") == granted(verb) | logs | TRACES
+
+
+@pytest.mark.parametrize("stage", STAGE_NAMES)
+def test_the_warehouse_role_may_run_statements_and_nothing_else(assembly: Assembly, stage: str) -> None:
+    assert assembly.stack(stage, "Pipeline").role("WarehouseRole") == WAREHOUSE
+
+
+@pytest.mark.parametrize("stage", STAGE_NAMES)
+def test_the_warehouse_role_trusts_exactly_the_functions_that_may_assume_it(assembly: Assembly, stage: str) -> None:
+    role = assembly.stack(stage, "Pipeline").one("AWS::IAM::Role", "WarehouseRole")
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert (trust["Effect"], trust["Action"]) == ("Allow", "sts:AssumeRole")
+    assert set(trust["Principal"]) == {"AWS"}
+    trusted = {text(principal) for principal in trust["Principal"]["AWS"]}
+    assert trusted == {f"Steps{verb.capitalize()}Role" for verb in VERBS if "warehouse" in MATRIX[verb].split()}
+
+
+@pytest.mark.parametrize("stage", STAGE_NAMES)
+def test_the_warehouse_role_keeps_its_name_because_it_names_a_database_user(assembly: Assembly, stage: str) -> None:
+    role = assembly.stack(stage, "Pipeline").one("AWS::IAM::Role", "WarehouseRole")
+    assert text(role["RoleName"]) == f"lakeshift-{stage}-warehouse-region"
 
 
 def test_every_function_has_a_role_of_its_own(assembly: Assembly) -> None:

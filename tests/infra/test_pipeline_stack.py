@@ -36,6 +36,8 @@ ENVIRONMENT = {
     "POWERTOOLS_SERVICE_NAME": "lakeshift",
     "POWERTOOLS_METRICS_NAMESPACE": "Lakeshift",
 }
+WAREHOUSE_USERS = {"check", "plan", "load", "validate", "publish"}
+ROLE = {"LAKESHIFT_WAREHOUSE_ROLE_ARN": "WarehouseRole"}
 OUTPUTS = {
     "ConfigBucket": "StorageConfig",
     "LakeBucket": "StorageLake",
@@ -50,6 +52,7 @@ OUTPUTS = {
     "RedshiftServerlessWorkgroup": "RedshiftServerlessWorkgroup",
     "RedshiftClusterIdentifier": "RedshiftClusterIdentifier",
     "DatabaseName": "DatabaseName",
+    "WarehouseRoleArn": "WarehouseRole",
 }
 
 
@@ -96,7 +99,7 @@ def test_a_function_runs_its_verb_with_the_sizes_of_its_stage(pipeline: Template
 def test_a_function_knows_its_stage_and_where_things_are(pipeline: Template, stage: str, verb: str) -> None:
     function = pipeline.one("AWS::Lambda::Function", f"Steps{verb.capitalize()}Function")
     found = {name: text(value) for name, value in function["Environment"]["Variables"].items()}
-    assert found == {**ENVIRONMENT, "LAKESHIFT_STAGE": stage}
+    assert found == {**ENVIRONMENT, **(ROLE if verb in WAREHOUSE_USERS else {}), "LAKESHIFT_STAGE": stage}
 
 
 def test_code_and_libraries_are_assets_with_the_hash_of_the_bundle(pipeline: Template) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -98,6 +99,8 @@ def test_text_is_how_times_and_shapes_come_in(session: Session, files: Files) ->
     session.execute(copy_sql("staged", "f.manifest"))
     session.execute("INSERT INTO t SELECT a::TIME, ST_GeogFromText(b) FROM staged")
     assert session.execute("SELECT a, ST_AsText(b) FROM t").rows == [("03:04:05.678901", "POINT(-122.5 45.25)")]
+    ewkb = "0101000020E6100000" + struct.pack("<dd", -122.5, 45.25).hex().upper()
+    assert session.execute("SELECT * FROM t").rows == [("03:04:05.678901", ewkb)]
 
 
 def test_a_value_wider_than_varbyte(session: Session, files: Files) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -37,22 +38,25 @@ def source(cloud: Cloud) -> dict[int, dict[str, Any]]:
 
 def plain(value: Any) -> Any:
     """A Python value in one form for all places: text for what JSON has no type for."""
-    match value:
-        case datetime():
-            return (value.astimezone(UTC) if value.tzinfo else value).replace(tzinfo=None).isoformat()
-        case date() | time():
-            return value.isoformat()
-        case Decimal():
-            return f"{value.normalize():f}"
-        case bytes():
-            return base64.b64encode(value).decode()
-        case dict():
-            return {key: plain(inner) for key, inner in value.items()}
-        case list():
-            return [plain(inner) for inner in value]
-        case float():
-            return repr(value)
-    return value
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    return next((form(value) for kind, form in FORMS if isinstance(value, kind)), value)
+
+
+def moment(value: datetime) -> str:
+    return (value.astimezone(UTC) if value.tzinfo else value).replace(tzinfo=None).isoformat()
+
+
+FORMS: tuple[tuple[type, Callable[[Any], str]], ...] = (
+    (datetime, moment),
+    (date, date.isoformat),
+    (time, time.isoformat),
+    (Decimal, lambda value: f"{value.normalize():f}"),
+    (bytes, lambda value: base64.b64encode(value).decode()),
+    (float, repr),
+)
 
 
 def landed(value: Any, field: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Without schema detection the target tables exist already: they are used as they are, or refused with the difference."""
+"""Without schema detection the target tables exist already: used as they are, or refused with the difference."""
 
 from __future__ import annotations
 

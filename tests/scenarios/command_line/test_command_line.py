@@ -1,0 +1,126 @@
+"""Every command as a person types it: what it prints, and its exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.scenarios.cloud import Cloud, config
+
+ROWS = '{"id": 1, "tags": ["a", "b"]}\n{"id": 2, "tags": []}\n'
+SCHEMA = [{"name": "id", "type": "INT64"}, {"name": "tags", "type": "STRING", "mode": "REPEATED"}]
+
+
+class Shell:
+    """Runs `lakeshift` in a folder, against a home of the local cloud."""
+
+    def __init__(self, folder: Path, home: Path) -> None:
+        self.folder = folder
+        self._environment = {**os.environ, "LAKESHIFT_HOME": str(home)}
+
+    def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [str(Path(sys.executable).parent / "lakeshift"), *words]
+        return subprocess.run(
+            command, cwd=self.folder, env=self._environment, capture_output=True, text=True, check=False, timeout=170
+        )
+
+    def json(self, *words: str) -> tuple[int, Any]:
+        """Exit code and what --json printed."""
+        done = self(*words, "--json")
+        return done.returncode, json.loads(done.stdout)
+
+
+@pytest.fixture
+def shell(cloud: Cloud, tmp_path: Path) -> Shell:
+    (tmp_path / "rows.jsonl").write_text(ROWS)
+    (tmp_path / "schema.json").write_text(json.dumps(SCHEMA))
+    return Shell(tmp_path, cloud.home)
+
+
+def write(shell: Shell, name: str, given: dict[str, Any]) -> str:
+    (shell.folder / name).write_text(json.dumps(given))
+    return name
+
+
+def test_check_is_good_or_names_every_problem(shell: Shell) -> None:
+    assert shell.json("check", write(shell, "good.json", config("d")))[0] == 0
+    code, answer = shell.json("check", write(shell, "bad.json", config("d", loda={})))
+    assert code == 2
+    assert [(problem["pointer"], problem["nearest"]) for problem in answer["problems"]] == [("/loda", "load")]
+    done = shell("check", "bad.json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "/loda: unknown key 'loda'" in done.stderr
+    assert shell("check", "none.json").returncode == 2
+
+
+def test_seed_run_status_report_and_sql(shell: Shell) -> None:
+    place = ("--project", "demo", "--dataset", "shell", "--table", "orders", "--schema", "schema.json")
+    assert shell.json("local", "seed", *place, "rows.jsonl") == (0, {"rows": 2})
+    done = shell("run", write(shell, "shell.json", config("shell")))
+    assert done.returncode == 0, done.stderr
+    run = done.stdout.splitlines()[0].removeprefix("run ")
+    for name in ("report.json", "report.html"):
+        path = f"lakeshift-reports/{run}/{name}"
+        assert path in done.stdout.splitlines()
+        assert (shell.folder / path).stat().st_size
+
+    code, report = shell.json("report", run)
+    assert (code, report["run"], report["status"]) == (0, run, "succeeded")
+    (table,) = report["tables"]
+    assert (table["source"], table["target"], table["status"]) == ("demo.shell.orders", "shell.orders", "published")
+    assert table["rows"] == {"source": 2, "lake": 2, "target": 2}
+
+    code, status = shell.json("status", run)
+    assert (code, status["state"], status["tables"][0]["rows_done"]) == (0, "succeeded", 2)
+    assert "published" in shell("status", run).stdout
+    assert shell("status", run, "--watch").returncode == 0
+
+    redshift = shell.json("local", "sql", "redshift", "SELECT id, tags FROM shell.orders ORDER BY id")
+    assert redshift == (0, [{"id": 1, "tags": '["a","b"]'}, {"id": 2, "tags": "[]"}])
+    assert shell.json("local", "sql", "bigquery", "SELECT COUNT(*) AS n FROM shell.orders") == (0, [{"n": 2}])
+
+
+def test_submit_prints_the_run_and_run_follows_one_that_fails(shell: Shell) -> None:
+    done = shell("submit", write(shell, "nowhere.json", config("nowhere")))
+    assert done.returncode == 0
+    watched = shell("status", done.stdout.strip(), "--watch")
+    assert watched.returncode == 2
+    assert "/sources/0/datasets/0/name" in watched.stderr
+    code, answer = shell.json("run", "nowhere.json")
+    assert (code, answer["status"]) == (2, "refused")
+
+
+def test_what_is_not_sql_of_the_engine_is_refused(shell: Shell) -> None:
+    for engine in ("redshift", "bigquery"):
+        code, answer = shell.json("local", "sql", engine, "SELECT FROM WHERE")
+        assert (code, answer["error"]) == (2, "StatementFailed")
+
+
+def test_bad_files_are_named(shell: Shell) -> None:
+    place = ("--project", "demo", "--dataset", "shell", "--table", "bad")
+    (shell.folder / "rows.csv").write_text("a,b")
+    assert shell("local", "seed", *place, "rows.csv").returncode == 2
+    (shell.folder / "bad.jsonl").write_text('{"id": "x"}\n')
+    done = shell("local", "seed", *place, "--schema", "schema.json", "bad.jsonl")
+    assert done.returncode == 2
+    assert "id" in done.stderr
+
+
+def test_unknown_runs_and_stages_have_their_codes(shell: Shell, tmp_path: Path) -> None:
+    assert shell("report", "none-000000000000").returncode == 2
+    assert shell("status", "none-000000000000").returncode == 2
+    nowhere = Shell(tmp_path, tmp_path / "nowhere")
+    code, answer = nowhere.json("status", "none-000000000000")
+    assert (code, answer["error"]) == (3, "StageMissing")
+    assert nowhere("local", "status").returncode == 3
+
+
+def test_status_of_the_local_cloud(shell: Shell, cloud: Cloud) -> None:
+    code, found = shell.json("local", "status")
+    assert (code, found["running"], found["aws"]) == (0, True, cloud.endpoints["aws"])
