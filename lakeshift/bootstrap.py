@@ -12,7 +12,6 @@ import boto3
 
 from lakeshift.adapters.assumed_role import assumed
 from lakeshift.adapters.aws import CONFIG
-from lakeshift.adapters.bigquery import BigQuerySource, Endpoints
 from lakeshift.adapters.dynamodb import DynamoLedger
 from lakeshift.adapters.redshift import RedshiftData
 from lakeshift.adapters.s3 import S3Objects
@@ -21,6 +20,7 @@ from lakeshift.adapters.stage import execution_status, stack_outputs
 from lakeshift.errors import SecretMissing, TargetMissing
 from lakeshift.model import Noun
 from lakeshift.ports import Defaults, Places, Ports, Secrets
+from lakeshift.ports import Source as SourcePort
 from lakeshift.spec import Source, Target
 
 
@@ -64,7 +64,7 @@ def ports(given: Settings, aws: boto3.Session | None = None, endpoint: str | Non
     user = assumed(aws, given.warehouse_role_arn, endpoint) if given.warehouse_role_arn else aws
     redshift = user.client("redshift-data", config=CONFIG, endpoint_url=endpoint)
     dynamodb = aws.client("dynamodb", config=CONFIG, endpoint_url=endpoint)
-    endpoints = Endpoints(given.bigquery_endpoint, given.bigquery_storage_endpoint)
+    endpoints = (given.bigquery_endpoint, given.bigquery_storage_endpoint)
 
     def warehouse(target: Target) -> RedshiftData:
         if not target.database:
@@ -134,13 +134,16 @@ def _defaults(given: Settings) -> Defaults:
     )
 
 
-def _source(secrets: Secrets, spec: Source, endpoints: Endpoints) -> BigQuerySource:
+def _source(secrets: Secrets, spec: Source, endpoints: tuple[str, str]) -> SourcePort:
     if not spec.credentials:
         raise SecretMissing("no secret is named", next_step="set credentials or BigQuerySecretName.")
-    return _bigquery(spec.project, secrets.get(spec.credentials), endpoints)
+    return _bigquery(spec.project, secrets.get(spec.credentials), *endpoints)
 
 
 @lru_cache(maxsize=16)
-def _bigquery(project: str, key: str, endpoints: Endpoints) -> BigQuerySource:
+def _bigquery(project: str, key: str, rest: str, storage: str) -> SourcePort:
     """Clients are kept with their connections; a rotated key makes new ones."""
-    return BigQuerySource(project, key, endpoints)
+    # Google's clients take a second to import; most functions and commands do without.
+    from lakeshift.adapters.bigquery import BigQuerySource, Endpoints
+
+    return BigQuerySource(project, key, Endpoints(rest, storage))

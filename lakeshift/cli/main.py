@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console as Screen
 
-from lakeshift.bootstrap import Console
 from lakeshift.cli.exits import Exit, errors, exit_of, exits
 from lakeshift.cli.local import local
 from lakeshift.cli.show import PLAIN_WIDTH, failures, line, report_table
@@ -20,6 +19,9 @@ from lakeshift.errors import ConfigInvalid, Problem, SourceNotFound
 from lakeshift.lake import keys
 from lakeshift.model import FINAL_RUN_STATES, RunRecord, RunState
 from lakeshift.spec import read
+
+if TYPE_CHECKING:
+    from lakeshift.bootstrap import Console
 
 REPORTS = ("report.json", "report.html")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakeshift.bootstrap import Console, console
 from lakeshift.errors import StageMissing
+
+if TYPE_CHECKING:
+    from lakeshift.bootstrap import Console
 
 LOCAL = "local"
 
@@ -21,6 +23,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machine
 def open_stage(stage: str) -> Console:
     """The console of a stage. Raises StageMissing when it cannot be reached."""
     if stage != LOCAL:
+        # The SDKs take a second to import; commands that talk to no stage do without.
+        from lakeshift.bootstrap import console
+
         return console(stage)
     try:
         from localcloud.connect import local_console

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console as Screen
 from rich.live import Live
 
-from lakeshift.bootstrap import Console
 from lakeshift.cli.show import line, view
 from lakeshift.errors import StageMissing
 from lakeshift.model import FINAL_RUN_STATES, RunRecord, TableRecord
+
+if TYPE_CHECKING:
+    from lakeshift.bootstrap import Console
 
 START_SECONDS = 120.0
 PAUSE_SECONDS = 0.5

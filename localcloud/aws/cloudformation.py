@@ -66,6 +66,8 @@ class Deployed:
     def update(self, props: Mapping[str, Any]) -> bool:
         """Updates in place; False when the change needs a new resource."""
         changed = {key for key in set(props) | set(self.props) if props.get(key) != self.props.get(key)}
+        if not changed:
+            return True
         if self.kind.update is None or changed & self.kind.replace_on:
             return False
         if changed - self.kind.inert:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape
 
+from moto.iam.exceptions import NotFoundException
+
 from localcloud.aws import policies, roles
 from localcloud.aws.permissions import Request, UnknownRequestError, needed
 
@@ -46,9 +48,17 @@ def denial(role: str, request: Request) -> str | None:
     except UnknownRequestError as error:
         return f"the local twin does not know which permission {error} needs"
     for action, resource in needs:
-        if not policies.allowed(role, action, resource):
+        if not policies.allowed(role, action, resource) or not _trusted(role, action, resource):
             return f"User: {role} is not authorized to perform: {action} on resource: {resource}"
     return None
+
+
+def _trusted(role: str, action: str, resource: str) -> bool:
+    """AssumeRole needs both sides: the caller's policies, and the trust policy of the role."""
+    try:
+        return action != "sts:AssumeRole" or roles.trusts(resource, "AWS", role)
+    except NotFoundException:
+        return False
 
 
 def _request(environ: dict[str, Any], service: str) -> Request:

@@ -54,7 +54,7 @@ def needed(request: Request) -> list[Need]:
     service = SERVICES.get(request.service, request.service)
     if not operation:
         raise UnknownRequestError(f"{request.method} {request.path} of {service}")
-    body = _json(request.body) if request.target else {}
+    body = _json(request.body) if request.target else _form(request.body)
     resources = RESOURCES.get(service)
     if resources is None:
         return [(f"{service}:{operation}", "*")]
@@ -70,6 +70,10 @@ def _query_action(request: Request) -> str:
 def _json(body: bytes) -> Body:
     loaded = json.loads(body or b"{}")
     return loaded if isinstance(loaded, dict) else {}
+
+
+def _form(body: bytes) -> Body:
+    return {name: values[0] for name, values in parse_qs(body.decode(errors="replace")).items()}
 
 
 S3_BUCKET_ACTIONS = {
@@ -170,6 +174,10 @@ def _redshift_data(operation: str, body: Body) -> Iterator[Need]:
     yield f"redshift-data:{operation}", resource
 
 
+def _sts(operation: str, body: Body) -> Iterator[Need]:
+    yield f"sts:{operation}", str(body.get("RoleArn", "*"))
+
+
 def _sqs(operation: str, body: Body) -> Iterator[Need]:
     yield f"sqs:{operation}", arn("sqs", str(body.get("QueueUrl", "*")).rpartition("/")[2])
 
@@ -189,6 +197,7 @@ RESOURCES: Mapping[str, Callable[[str, Body], Iterator[Need]]] = {
     "secretsmanager": _secrets,
     "redshift-data": _redshift_data,
     "sqs": _sqs,
+    "sts": _sts,
     "glue": _glue,
     "kms": _kms,
 }

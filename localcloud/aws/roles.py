@@ -9,6 +9,7 @@ from typing import Any
 from moto.core.exceptions import JsonRESTError
 from moto.iam.exceptions import NotFoundException
 from moto.iam.models import iam_backends
+from moto.sts.models import sts_backends
 
 from localcloud.aws.settings import ACCOUNT
 
@@ -25,25 +26,27 @@ class CannotAssumeRoleError(JsonRESTError):
 def require_role(arn: str, service: str) -> None:
     """Raises CannotAssumeRoleError unless the role exists and `service` (e.g. lambda.amazonaws.com) may assume it."""
     try:
-        role = iam_backends[ACCOUNT]["aws"].get_role_by_arn(arn)
+        trusted = trusts(arn, "Service", service)
     except NotFoundException:
         raise CannotAssumeRoleError(f"The role {arn} does not exist and cannot be assumed by {service}") from None
-    if not _trusts(role.assume_role_policy_document, service):
+    if not trusted:
         raise CannotAssumeRoleError(f"The role {arn} cannot be assumed by {service}: its trust policy does not name it")
 
 
-def _trusts(document: str, service: str) -> bool:
-    statements = json.loads(document).get("Statement", [])
+def trusts(arn: str, kind: str, principal: str) -> bool:
+    """Whether a role's trust policy names a principal of a kind (Service or AWS). Raises NotFoundException."""
+    role = iam_backends[ACCOUNT]["aws"].get_role_by_arn(arn)
+    statements = json.loads(role.assume_role_policy_document).get("Statement", [])
     statements = statements if isinstance(statements, list) else [statements]
-    return any(_allows(statement, service) for statement in statements)
+    return any(_allows(statement, kind, principal) for statement in statements)
 
 
-def _allows(statement: dict[str, Any], service: str) -> bool:
-    principal = statement.get("Principal", {})
-    if statement.get("Effect") != "Allow" or not isinstance(principal, dict):
+def _allows(statement: dict[str, Any], kind: str, principal: str) -> bool:
+    principals = statement.get("Principal", {})
+    if statement.get("Effect") != "Allow" or not isinstance(principals, dict):
         return False
-    services = principal.get("Service", [])
-    return service in ([services] if isinstance(services, str) else services)
+    named = principals.get(kind, [])
+    return principal in ([named] if isinstance(named, str) else named)
 
 
 _roles_by_key: dict[str, str] = {}
@@ -58,5 +61,6 @@ def credentials(role: str) -> dict[str, str]:
 
 
 def role_of(key: str) -> str | None:
-    """The role that an access key was given to."""
-    return _roles_by_key.get(key)
+    """The role that an access key was given to, here or by AssumeRole."""
+    assumed = sts_backends[ACCOUNT]["aws"].get_assumed_role_from_access_key(key)
+    return assumed.role_arn if assumed else _roles_by_key.get(key)

@@ -28,6 +28,7 @@ def alter(session: Session, reader: TokenReader) -> Result:
     if not reader.accept("TABLE"):
         raise unknown_object("ALTER", reader.current.text)
     name = session.table(reader.path())
+    session.catalog.need_owner(name)
     for words, act in _ACTIONS:
         if reader.accept(*words):
             return act(session, reader, name)
@@ -38,9 +39,10 @@ def _append(_: Session, __: TokenReader, ___: TableName) -> Result:
     raise NotInTwinError("ALTER TABLE APPEND")
 
 
-def _owner(_: Session, reader: TokenReader, __: TableName) -> Result:
-    reader.name()
+def _owner(session: Session, reader: TokenReader, name: TableName) -> Result:
+    owner = reader.name()
     reader.end()
+    session.catalog.set_owner(name, owner)
     return Result()
 
 

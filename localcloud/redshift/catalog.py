@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MAX_COLUMNS = 1_600
 INTERNAL = "_twin"
+SUPERUSER = "awsuser"
 _LIMITS = "https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_TABLE_usage.html"
 
 _TABLES = """
@@ -25,6 +26,7 @@ CREATE TABLE IF NOT EXISTS _twin.schemas (name VARCHAR);
 CREATE TABLE IF NOT EXISTS _twin.relations (
   schema_name VARCHAR, name VARCHAR, kind VARCHAR, diststyle VARCHAR, sortstyle VARCHAR, comment VARCHAR,
   definition VARCHAR, bound VARCHAR[], constraints VARCHAR[]);
+ALTER TABLE _twin.relations ADD COLUMN IF NOT EXISTS owner VARCHAR;
 CREATE TABLE IF NOT EXISTS _twin.columns (
   schema_name VARCHAR, table_name VARCHAR, position INTEGER, name VARCHAR, type VARCHAR, type_name VARCHAR,
   api_name VARCHAR, length INTEGER, number_precision INTEGER, number_scale INTEGER, nullable BOOLEAN,
@@ -55,9 +57,10 @@ class Catalog:
     Temporary tables belong to the session and are kept here, not in the file.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, database: str) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, database: str, user: str) -> None:
         self._connection = connection
         self.database = database
+        self.user = user.lower()  # as names in statements are read, quoted or not
         self.temporary: dict[str, TableDefinition] = {}
 
     def physical(self, name: TableName) -> str:
@@ -110,6 +113,21 @@ class Catalog:
             return "table" if name.name in self.temporary else None
         rows = self._rows("SELECT kind FROM _twin.relations WHERE schema_name = ? AND name = ?", name.schema, name.name)
         return str(rows[0][0]) if rows else None
+
+    def need_owner(self, name: TableName) -> None:
+        """Raises unless the session's user may alter and drop the relation. Files of an older twin know no owners.
+
+        https://docs.aws.amazon.com/redshift/latest/dg/r_roles-system-privileges.html
+        """
+        if self.user == SUPERUSER or name.is_temporary:
+            return
+        sql = "SELECT owner FROM _twin.relations WHERE schema_name = ? AND name = ?"
+        if self._rows(sql, name.schema, name.name)[0][0] not in (self.user, None):
+            raise RedshiftError(f"must be owner of relation {name}", code="42501")
+
+    def set_owner(self, name: TableName, owner: str) -> None:
+        sql = "UPDATE _twin.relations SET owner = ? WHERE schema_name = ? AND name = ?"
+        self._rows(sql, owner, name.schema, name.name)
 
     def need_schema(self, schema: str) -> None:
         if schema not in self.schemas():
@@ -174,12 +192,13 @@ class Catalog:
             self.temporary[name.name] = definition
             return
         self._rows(
-            "INSERT INTO _twin.relations VALUES (?, ?, 'table', ?, ?, NULL, NULL, [], ?)",
+            "INSERT INTO _twin.relations VALUES (?, ?, 'table', ?, ?, NULL, NULL, [], ?, ?)",
             name.schema,
             name.name,
             definition.diststyle,
             definition.sortstyle,
             list(definition.constraints),
+            self.user,
         )
         for position, column in enumerate(definition.columns, 1):
             self.add_column_record(name, position, column)
@@ -204,8 +223,8 @@ class Catalog:
 
     def create_view(self, name: TableName, columns: tuple[Column, ...], definition: str, bound: list[str]) -> None:
         self._rows(
-            "INSERT INTO _twin.relations VALUES (?, ?, 'view', NULL, NULL, NULL, ?, ?, [])",
-            *(name.schema, name.name, definition, bound),
+            "INSERT INTO _twin.relations VALUES (?, ?, 'view', NULL, NULL, NULL, ?, ?, [], ?)",
+            *(name.schema, name.name, definition, bound, self.user),
         )
         for position, column in enumerate(columns, 1):
             self.add_column_record(name, position, column)

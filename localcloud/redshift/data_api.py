@@ -18,6 +18,8 @@ from moto.redshiftdata.responses import RedshiftDataAPIServiceResponse
 from moto.s3.exceptions import MissingBucket
 from moto.s3.models import FakeKey, S3Backend, s3_backends
 
+from localcloud.aws.roles import role_of
+from localcloud.redshift.catalog import SUPERUSER
 from localcloud.redshift.engine import Warehouse
 from localcloud.redshift.errors import RedshiftError
 from localcloud.redshift.faults import Faults
@@ -68,18 +70,23 @@ class TwinResponse(RedshiftDataAPIServiceResponse):
 
     api: DataApi
 
-    def answer(self, operation: str) -> TYPE_RESPONSE:
+    def answer(self, operation: str, **more: str) -> TYPE_RESPONSE:
         request = json.loads(self.body) if self.body else {}
         try:
-            answer = getattr(self.api, operation)(request)
+            answer = getattr(self.api, operation)(request, **more)
         except ApiError as error:
             raise JsonRESTError(error.code, error.message) from error
         except RedshiftError as error:
             raise JsonRESTError("ValidationException", str(error)) from error
         return 200, {}, json.dumps(answer)
 
+    def user(self) -> str:
+        """The caller's database user: https://docs.aws.amazon.com/redshift/latest/mgmt/data-api-iam.html"""
+        role = role_of(self.get_access_key())
+        return f"IAMR:{role.rpartition('/')[2]}" if role else SUPERUSER
+
     def batch_execute_statement(self) -> TYPE_RESPONSE:
-        return self.answer("batch_execute_statement")
+        return self.answer("batch_execute_statement", user=self.user())
 
     def cancel_statement(self) -> TYPE_RESPONSE:
         return self.answer("cancel_statement")
@@ -88,7 +95,7 @@ class TwinResponse(RedshiftDataAPIServiceResponse):
         return self.answer("describe_statement")
 
     def execute_statement(self) -> TYPE_RESPONSE:
-        return self.answer("execute_statement")
+        return self.answer("execute_statement", user=self.user())
 
     def get_statement_result(self) -> TYPE_RESPONSE:
         return self.answer("get_statement_result")

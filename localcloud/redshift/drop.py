@@ -43,6 +43,7 @@ def _drop_relation(session: Session, path: tuple[str, ...], kind: str, *, lenien
         raise RedshiftError(f"{kind.capitalize()} {'.'.join(path)} does not exist", code="42P01")
     if session.catalog.kind(name) != kind:
         raise RedshiftError(f'"{name}" is not a {kind}', code="42809")
+    session.catalog.need_owner(name)
     dependents = session.catalog.dependents(name)
     if dependents and not cascade:
         detail = f"view {dependents[0]} depends on {kind} {name}"
@@ -74,6 +75,7 @@ def truncate(session: Session, reader: TokenReader) -> Result:
     reader.accept("TABLE")
     name = session.table(reader.path())
     reader.end()
+    session.catalog.need_owner(name)
     session.run(f"DELETE FROM {session.catalog.physical(name)}")
     session.commit_within()
     return Result()

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from localcloud.redshift import system
-from localcloud.redshift.catalog import INTERNAL, prepare, quote
+from localcloud.redshift.catalog import INTERNAL, SUPERUSER, prepare, quote
 from localcloud.redshift.errors import RedshiftError
 from localcloud.redshift.json_parse import register
 from localcloud.redshift.objects import MemoryObjects, MemoryRoles, ObjectStore, Roles
@@ -80,7 +80,7 @@ class Warehouse:
         connection.execute("SET enable_external_access = false")
         self._databases[name] = _Database(connection)
 
-    def session(self, database: str, user: str = "awsuser") -> Session:
+    def session(self, database: str, user: str = SUPERUSER) -> Session:
         """Raises for an unknown database as Redshift words it."""
         return Session(self, database, self._database(database).connection.cursor(), user)
 

@@ -81,7 +81,7 @@ class Runner:
 
     def _open(self, statement: Statement) -> Session:
         request = statement.request
-        session = self._warehouse.session(request.get("Database") or "dev", request.get("DbUser") or "awsuser")
+        session = self._warehouse.session(request.get("Database") or "dev", request.get("DbUser") or statement.user)
         statement.pid = self._warehouse.pid
         with self.changed:
             self._sessions[statement.id] = session

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from localcloud.redshift.catalog import SUPERUSER
 from localcloud.redshift.engine import Warehouse
 from localcloud.redshift.faults import Faults
 from localcloud.redshift.model import Result, ResultColumn
@@ -72,22 +73,24 @@ class DataApi:
         self._runner.close()
         self.warehouse.close()
 
-    def execute_statement(self, request: dict[str, Any]) -> dict[str, Any]:
-        return self._start(request, [request.get("Sql") or ""], is_batch=False)
+    def execute_statement(self, request: dict[str, Any], user: str = SUPERUSER) -> dict[str, Any]:
+        """Starts one statement as a database user; a DbUser in the request goes first."""
+        return self._start(request, [request.get("Sql") or ""], user, is_batch=False)
 
-    def batch_execute_statement(self, request: dict[str, Any]) -> dict[str, Any]:
+    def batch_execute_statement(self, request: dict[str, Any], user: str = SUPERUSER) -> dict[str, Any]:
+        """Starts several statements as a database user; a DbUser in the request goes first."""
         texts = request.get("Sqls") or []
         if not 1 <= len(texts) <= MAX_SQLS:
             raise invalid(f"Sqls must have between 1 and {MAX_SQLS} statements; found {len(texts)}")
-        return self._start(request, texts, is_batch=True)
+        return self._start(request, texts, user, is_batch=True)
 
-    def _start(self, request: dict[str, Any], texts: list[str], *, is_batch: bool) -> dict[str, Any]:
+    def _start(self, request: dict[str, Any], texts: list[str], user: str, *, is_batch: bool) -> dict[str, Any]:
         self._check_target(request)
         self._check_request(request, texts)
         with self._lock:
             statement = self._repeated(request)
             if statement is None:
-                statement = self._new(request, texts, is_batch=is_batch)
+                statement = self._new(request, texts, user, is_batch=is_batch)
         self._runner.wait(statement, int(request.get("WaitTimeSeconds") or 0))
         return statement.started()
 
@@ -103,7 +106,7 @@ class DataApi:
             raise invalid("ClientToken was used before with different request parameters")
         return self._statements[statement_id]
 
-    def _new(self, request: dict[str, Any], texts: list[str], *, is_batch: bool) -> Statement:
+    def _new(self, request: dict[str, Any], texts: list[str], user: str, *, is_batch: bool) -> Statement:
         active = sum(not statement.ended for statement in self._statements.values())
         if active >= self.settings.max_active:
             raise ApiError(
@@ -114,7 +117,7 @@ class DataApi:
             SubStatement(f"{statement_id}:{position}" if is_batch else statement_id, sql)
             for position, sql in enumerate(texts, 1)
         ]
-        statement = Statement(statement_id, request, parts, is_batch)
+        statement = Statement(statement_id, request, parts, is_batch, user)
         self._statements[statement_id] = statement
         if request.get("ClientToken"):
             self._tokens[request["ClientToken"]] = (self._clock(), request, statement_id)

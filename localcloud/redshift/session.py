@@ -42,7 +42,7 @@ class Session:
         self.search_path: tuple[str, ...] = ("public",)
         self.last_copy_count = 0
         self.cancelled = threading.Event()
-        self.catalog = Catalog(connection, database)
+        self.catalog = Catalog(connection, database, user)
         self._connection = connection
         self._explicit = False
         self._failed = False

@@ -57,6 +57,7 @@ class Statement:
     request: dict[str, Any]
     parts: list[SubStatement]
     is_batch: bool
+    user: str
     status: str = "SUBMITTED"
     error: str = ""
     duration: int = 0

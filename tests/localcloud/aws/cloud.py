@@ -75,12 +75,11 @@ class Cloud:
     def function(self, code: str, **options: Any) -> str:
         """A function with this code; returns its name."""
         name = unique("fn")
-        settings: dict[str, Any] = {"Timeout": 10, "MemorySize": 256, **options}
+        settings: dict[str, Any] = {"Role": self.role, "Timeout": 10, "MemorySize": 256, **options}
         self.client("lambda").create_function(
             FunctionName=name,
             Runtime="python3.11",
             Handler="app.handler",
-            Role=self.role,
             Code={"ZipFile": zipped({"app.py": code})},
             **settings,
         )

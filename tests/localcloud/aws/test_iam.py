@@ -11,7 +11,7 @@ import pytest
 
 from localcloud.aws.deploy import deploy
 from localcloud.aws.permissions import Request, UnknownRequestError, needed
-from tests.localcloud.aws.cloud import Cloud, eventually, task
+from tests.localcloud.aws.cloud import Cloud, eventually, task, unique
 from tests.localcloud.aws.conftest import start, stop
 from tests.localcloud.aws.templates import CHAIN_CODE, AssemblyWriter, chain
 
@@ -51,6 +51,10 @@ def request(service: str, method: str, path: str, query: str = "", target: str =
         (
             request("redshift-data", "POST", "/", target="RedshiftData.ExecuteStatement", ClusterIdentifier="c"),
             [("redshift-data:ExecuteStatement", "arn:aws:redshift:us-east-1:123456789012:cluster:c")],
+        ),
+        (
+            Request("sts", "POST", "/", "", "", b"Action=AssumeRole&RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fw"),
+            [("sts:AssumeRole", "arn:aws:iam::1:role/w")],
         ),
         (request("logs", "POST", "/", target="Logs_20140328.PutLogEvents"), [("logs:PutLogEvents", "*")]),
     ],
@@ -108,6 +112,50 @@ def test_a_rule_without_the_permission_dead_letters(guarded: Cloud, tmp_path: Pa
     receive = guarded.client("sqs").receive_message
     assert eventually(lambda: receive(QueueUrl=outputs["DeadQueue"]).get("Messages"))
     assert guarded.executions(outputs["MachineArn"]) == []
+
+
+ASSUME = """
+    import boto3
+
+    def handler(event, context):
+        given = boto3.client("sts").assume_role(RoleArn=event, RoleSessionName="test")["Credentials"]
+        s3 = boto3.client(
+            "s3",
+            aws_access_key_id=given["AccessKeyId"],
+            aws_secret_access_key=given["SecretAccessKey"],
+            aws_session_token=given["SessionToken"],
+        )
+        return [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
+"""
+
+
+def role_for(cloud: Cloud, principal: dict[str, str], *actions: str) -> str:
+    """A role that trusts the principal and may do the actions; returns its ARN."""
+    trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    made = cloud.client("iam").create_role(RoleName=unique("role"), AssumeRolePolicyDocument=document)["Role"]
+    statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    cloud.client("iam").put_role_policy(RoleName=made["RoleName"], PolicyName="own", PolicyDocument=policy)
+    return str(made["Arn"])
+
+
+def test_an_assumed_role_may_do_what_its_own_policies_say(guarded: Cloud) -> None:
+    caller = role_for(guarded, {"Service": "lambda.amazonaws.com"}, "sts:AssumeRole")
+    function = guarded.function(ASSUME, Role=caller)
+    buckets, error = guarded.invoke(function, role_for(guarded, {"AWS": caller}, "s3:ListAllMyBuckets"))
+    assert (error, isinstance(buckets, list)) == (None, True)
+    refused, error = guarded.invoke(function, role_for(guarded, {"AWS": caller}, "s3:GetObject"))
+    assert error == "Unhandled"
+    assert "s3:ListAllMyBuckets" in refused["errorMessage"]
+
+
+def test_a_role_is_assumed_only_by_those_it_trusts(guarded: Cloud) -> None:
+    caller = role_for(guarded, {"Service": "lambda.amazonaws.com"}, "sts:AssumeRole")
+    stranger = role_for(guarded, {"AWS": guarded.role}, "s3:ListAllMyBuckets")
+    refused, error = guarded.invoke(guarded.function(ASSUME, Role=caller), stranger)
+    assert error == "Unhandled"
+    assert f"sts:AssumeRole on resource: {stranger}" in refused["errorMessage"]
 
 
 def test_the_tests_own_state_machines_still_run(guarded: Cloud) -> None:

@@ -16,7 +16,7 @@ ROWS = 600_000
 
 def function(cloud: Cloud, verb: str) -> str:
     names = [found["FunctionName"] for found in cloud.client("lambda").list_functions()["Functions"]]
-    return next(name for name in names if verb in name.lower())
+    return str(next(name for name in names if verb in name.lower()))
 
 
 def test_a_killed_extract_goes_on(cloud: Cloud, tmp_path: Path) -> None:
