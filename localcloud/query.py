@@ -15,11 +15,11 @@ from localcloud.load_data import client
 
 WORKGROUP = "lakeshift"
 _PAUSE_SECONDS = 0.05
-_NUMBERS = ("longValue", "doubleValue", "booleanValue", "stringValue", "blobValue")
+_KINDS = ("longValue", "doubleValue", "booleanValue", "stringValue", "blobValue")
 
 
 def redshift(sql: str, database: str = "dev", home: Path | None = None) -> list[dict[str, Any]]:
-    """Rows of one statement on the local Redshift; none for DDL. Raises StatementFailed."""
+    """Rows of one statement on the local Redshift, VARBYTE as hex; none for DDL. Raises StatementFailed."""
     api = session().client("redshift-data", endpoint_url=endpoints(home)["aws"])
     try:
         statement = api.execute_statement(Sql=sql, Database=database, WorkgroupName=WORKGROUP)["Id"]
@@ -37,7 +37,8 @@ def redshift(sql: str, database: str = "dev", home: Path | None = None) -> list[
 
 
 def _value(field: Any) -> Any:
-    return next((field[kind] for kind in _NUMBERS if kind in field), None)
+    value = next((field[kind] for kind in _KINDS if kind in field), None)
+    return value.hex() if isinstance(value, bytes) else value
 
 
 def bigquery(sql: str, project: str = "demo", home: Path | None = None) -> list[dict[str, Any]]:

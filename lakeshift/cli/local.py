@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import math
 import signal
 import sys
 import threading
@@ -100,9 +102,21 @@ def sql(
     with exits(as_json=as_json):
         rows = redshift(statement, database) if engine is Engine.redshift else bigquery(statement, project)
     if as_json:
-        typer.echo(json.dumps(rows, default=str))
+        typer.echo(json.dumps(_plain(rows), allow_nan=False))
     elif rows:
         Screen(width=None if sys.stdout.isatty() else PLAIN_WIDTH).print(_table(rows))
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON can hold it: bytes as base64, and text for what JSON has no type for."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    exact = value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value))
+    return value if exact else str(value)
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:

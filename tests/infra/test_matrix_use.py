@@ -1,7 +1,6 @@
 """The permission matrix against the code: each step runs over doubles that note what it touches.
 
-The local cloud enforces no policies, so a forgotten grant would show on AWS only; a grant that is not used is one too
-many.
+A grant that is forgotten for a rare way through a step would show late; a grant that is not used is one too many.
 """
 
 from collections import defaultdict

@@ -151,7 +151,7 @@ def test_what_may_pass_is_tried_again(machines: Machines, error: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "calls"), [("TerminalError", 1), ("TransientError", 9), ("Lambda.Unknown", 4), ("Runtime.ExitError", 1)]
+    ("error", "calls"), [("TerminalError", 1), ("TransientError", 9), ("Lambda.Unknown", 4), ("Runtime.ExitError", 4)]
 )
 def test_retries_end_and_the_reason_is_recorded(machines: Machines, error: str, calls: int) -> None:
     prepared(machines, {"Extract": raising(error)})

@@ -20,9 +20,7 @@ def lines(path: Path) -> int:
 
 @pytest.mark.parametrize("path", HANDLERS, ids=lambda path: path.parent.name)
 def test_handlers_hold_no_logic(path: Path) -> None:
-    # The handlers that declare an event model of their own are longer by that model.
-    models = sum("class " in line for line in path.read_text().splitlines())
-    assert lines(path) <= 30 + 10 * models
+    assert lines(path) <= 30
 
 
 def test_glue_mains_are_short() -> None:

@@ -89,7 +89,6 @@ UNCLEAR = [
     "SELECT REGEXP_REPLACE('a', 'a', 'b')",
     "SELECT CURRENT_TIMESTAMP",
     "SELECT 'héllo'::VARCHAR(3)",
-    "SELECT ST_GeomFromText('POINT(1 2)')",
     "UNLOAD ('SELECT 1') TO 's3://b/k' IAM_ROLE 'x'",
     "CREATE FUNCTION f() RETURNS INT IMMUTABLE AS 'x' LANGUAGE sql",
     "CREATE TABLE i (a BIGINT IDENTITY(1, 1))",

@@ -124,3 +124,10 @@ def test_unknown_runs_and_stages_have_their_codes(shell: Shell, tmp_path: Path) 
 def test_status_of_the_local_cloud(shell: Shell, cloud: Cloud) -> None:
     code, found = shell.json("local", "status")
     assert (code, found["running"], found["aws"]) == (0, True, cloud.endpoints["aws"])
+
+
+def test_values_that_json_has_no_type_for_are_text(shell: Shell) -> None:
+    query = "SELECT CAST('NaN' AS FLOAT64) AS a, b'\\x00\\xff' AS b, DATE '2024-02-29' AS c, [NUMERIC '1.50'] AS d"
+    expected = [{"a": "nan", "b": "AP8=", "c": "2024-02-29", "d": ["1.5"]}]
+    code, rows = shell.json("local", "sql", "bigquery", query)
+    assert (code, [{**row, "d": [value.rstrip("0") for value in row["d"]]} for row in rows]) == (0, expected)

@@ -7,14 +7,18 @@ import pytest
 from lakeshift.model import RunState, TableRecord
 from tests.scenarios.cloud import Cloud, config
 
+PIPELINE = "IAMR:lakeshift-dev-warehouse-us-east-1"
+
 
 @pytest.fixture(scope="module")
 def tables(cloud: Cloud) -> dict[str, TableRecord]:
     cloud.bigquery("CREATE SCHEMA IF NOT EXISTS demo.made")
     cloud.redshift("CREATE SCHEMA made")
-    for name in ("good", "narrow", "other", "missing"):
+    for name in ("good", "owned", "narrow", "other", "missing"):
         cloud.bigquery(f"CREATE OR REPLACE TABLE demo.made.{name} AS SELECT 1 AS id, 'abc' AS note")
     cloud.redshift("CREATE TABLE made.good (id BIGINT, note VARCHAR(3)) SORTKEY (id)")
+    cloud.redshift(f'ALTER TABLE made.good OWNER TO "{PIPELINE}"')
+    cloud.redshift("CREATE TABLE made.owned (id BIGINT, note VARCHAR(3))")
     cloud.redshift("CREATE TABLE made.narrow (id BIGINT, note VARCHAR(2))")
     cloud.redshift("CREATE TABLE made.other (id INTEGER, note VARCHAR(3))")
     record = cloud.wait(cloud.submit("made", config("made", initiateSchemaDetection=False)))
@@ -35,6 +39,13 @@ def test_a_table_that_fits_is_filled_and_keeps_its_own_types(cloud: Cloud, table
         "WHERE table_schema = 'made' AND table_name = 'good' AND column_name = 'note'"
     )
     assert widths == [{"n": 3}]
+
+
+def test_a_table_of_another_user_stays_as_it_is(cloud: Cloud, tables: dict[str, TableRecord]) -> None:
+    code, message = reason(tables["owned"])
+    assert code == "StatementFailed"
+    assert "must be owner of relation owned" in message
+    assert cloud.redshift("SELECT COUNT(*) AS n FROM made.owned") == [{"n": 0}]
 
 
 def test_a_difference_is_named(tables: dict[str, TableRecord]) -> None:
