@@ -24,6 +24,10 @@ class Part(BaseModel):
 
 
 Name = Annotated[str, Field(min_length=1, max_length=1024)]
+# https://docs.aws.amazon.com/redshift-serverless/latest/APIReference/API_CreateWorkgroup.html
+Workgroup = Annotated[str, Field(pattern=r"^[a-z0-9-]{3,64}$")]
+# https://docs.aws.amazon.com/redshift/latest/APIReference/API_CreateCluster.html
+Cluster = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 
 
 class Dataset(Part):
@@ -52,8 +56,8 @@ class Target(Part):
     """The Redshift that receives the tables; what is left out comes from the stage's parameters."""
 
     type: Literal["redshift"] = Field(default="redshift", description="Kind of target.")
-    workgroup: Name | None = Field(default=None, description="Redshift Serverless workgroup.")
-    cluster: Name | None = Field(default=None, description="Provisioned cluster; not together with workgroup.")
+    workgroup: Workgroup | None = Field(default=None, description="Redshift Serverless workgroup.")
+    cluster: Cluster | None = Field(default=None, description="Provisioned cluster; not together with workgroup.")
     database: Name | None = Field(default=None, description="Database to load into.")
     schema_name: str = Field(
         default="{dataset}",
