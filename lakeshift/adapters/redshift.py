@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
 from lakeshift.adapters.aws import busy, code_of, store_errors
@@ -79,8 +79,9 @@ class RedshiftData:
     def _checked(self, call: Any) -> str:
         try:
             return str(call())
-        except ClientError as error:
-            code, text = code_of(error), str(error)
+        except (BotoCoreError, ClientError) as error:
+            code = code_of(error) if isinstance(error, ClientError) else ""
+            text = str(error)
             if code in _BUSY or busy(error):
                 raise TargetBusy(text) from error
             if code == "ResourceNotFoundException" or "endpoint doesn't exist" in text:

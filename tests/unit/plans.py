@@ -19,7 +19,7 @@ MIXED: list[dict[str, Any]] = [*PLAIN, {"name": "at", "type": "TIME"}, {"name": 
 
 def migration(**changes: Any) -> Migration:
     source: dict[str, Any] = {"type": "bigquery", "project": "p", "datasets": [{"name": "Shop"}]}
-    target = {"type": "redshift", "workgroup": "w", "database": "dev"}
+    target = {"type": "redshift", "workgroup": "analytics", "database": "dev"}
     return Migration.model_validate({"sources": [source], "target": target, **changes})
 
 

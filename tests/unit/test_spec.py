@@ -91,7 +91,7 @@ def test_parallelism_is_a_whole_number_in_its_range(value: object) -> None:
 
 
 def test_workgroup_and_cluster_exclude_each_other() -> None:
-    (problem,) = problems(config(target={"workgroup": "a", "cluster": "b"}))
+    (problem,) = problems(config(target={"workgroup": "one", "cluster": "two"}))
     assert problem.pointer == "/target"
 
 

@@ -61,6 +61,7 @@ def test_a_missing_database_and_workgroup_are_named(cloud: Cloud) -> None:
 
 
 def test_no_table_matches(cloud: Cloud) -> None:
+    cloud.bigquery("CREATE SCHEMA IF NOT EXISTS demo.customers")
     cloud.bigquery("CREATE OR REPLACE TABLE demo.customers.people AS SELECT 1 AS id")
     given = config("customers")
     given["sources"][0]["datasets"][0]["include"] = ["peple"]
