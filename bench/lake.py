@@ -19,6 +19,7 @@ from lakeshift.types.bigquery import columns
 
 ROWS = 1_000_000
 BATCH_ROWS = 10_000
+GROUP_ROWS = 131_072
 LEGS = [{"name": "no", "type": "INT64"}, {"name": "share", "type": "FLOAT64"}]
 FIELDS: list[dict[str, Any]] = [
     {"name": "id", "type": "INT64"},
@@ -39,7 +40,7 @@ def batches() -> Iterator[pa.RecordBatch]:
 def ours() -> None:
     """As `extract` does it."""
     plans = [column_plan(column) for column in columns(FIELDS)]
-    write(row_groups(convert(batch, plans) for batch in batches()), schema(plans))
+    write(row_groups((convert(batch, plans) for batch in batches()), GROUP_ROWS), schema(plans))
 
 
 def pyarrow() -> None:

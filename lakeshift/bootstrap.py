@@ -76,7 +76,6 @@ def ports(given: Settings, aws: boto3.Session | None = None, endpoint: str | Non
         defaults=_defaults(given),
         ledger=DynamoLedger(dynamodb, given.runs_table, given.tables_table, given.chunks_table),
         objects=S3Objects(aws.client("s3", config=CONFIG, endpoint_url=endpoint)),
-        secrets=secrets,
         source=lambda spec: _source(secrets, spec, endpoints),
         warehouse=warehouse,
         clock=lambda: datetime.now(UTC),

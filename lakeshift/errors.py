@@ -16,9 +16,12 @@ LakeshiftError
 │   ├── TargetMismatch           a pre-created table differs from the plan
 │   ├── StatementFailed          the warehouse refused a statement
 │   ├── ValidationFailed         the gate stays closed
-│   ├── LedgerConflict           the ledger says something else than this step assumes
+│   ├── Superseded               a later snapshot of the same table is published already
+│   ├── WrongState               the table has ended, or has not come to this step yet
+│   ├── StoreRefused             the object store, the ledger or a secret may not be used
 │   └── StageMissing             the stage is not deployed, or this account may not see it
 └── TransientError               the same call may work a little later
+    ├── LedgerConflict           another worker was here first; the step reads again what stands
     ├── SourceBusy
     ├── TargetBusy
     └── StoreBusy
@@ -149,12 +152,24 @@ class ValidationFailed(TerminalError):
     """Source, lake and target differ; the table is not published."""
 
 
-class LedgerConflict(TerminalError):
-    """The ledger says something else than this step assumes."""
+class Superseded(TerminalError):
+    """A later snapshot of the same table is published already; an older one must not replace it."""
+
+
+class WrongState(TerminalError):
+    """The table has ended (failed, refused), or has not come to this step yet."""
+
+
+class StoreRefused(TerminalError):
+    """The object store, the ledger or a secret may not be used: no credentials, no permission, no such place."""
 
 
 class StageMissing(TerminalError):
     """The stage is not deployed in this account and region, or the credentials may not see it."""
+
+
+class LedgerConflict(TransientError):
+    """Another worker was here first; called again, the step reads what stands and goes on from there."""
 
 
 class SourceBusy(TransientError):

@@ -124,7 +124,8 @@ class TablePlan(Noun):
 
     Attributes:
         snapshot: the instant of the source that is read (UTC).
-        rows_per_file: rows in each Parquet file but the last of a chunk.
+        rows_per_group: rows in each Parquet row group but the last of a chunk.
+        rows_per_file: rows in each Parquet file but the last of a chunk; whole row groups.
         streams: how many read streams are asked for; the source may return fewer.
         lake_prefix: key prefix of the table's files in the lake bucket, ending in "/".
         refusal: why the table cannot be migrated; "" for one that can.
@@ -139,6 +140,7 @@ class TablePlan(Noun):
     columns: tuple[ColumnPlan, ...]
     rows: int
     bytes: int
+    rows_per_group: int
     rows_per_file: int
     streams: int
     lake_prefix: str
@@ -235,6 +237,8 @@ class TableRecord(Noun):
         load_attempt: part of every idempotency token; goes up when a statement must really run again.
         spans: per step, when it worked.
         pending: the table waits for the scheduled load, until it is published or has failed.
+        notes: columns that change their form on the way, and how.
+        version: counts writes; a write succeeds only on the version that was read.
     """
 
     run: str
@@ -250,6 +254,8 @@ class TableRecord(Noun):
     spans: dict[str, Span] = {}
     failure: Failure | None = None
     pending: bool = False
+    notes: tuple[str, ...] = ()
+    version: int = 0
 
 
 class LakeFile(Noun):

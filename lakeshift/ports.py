@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 import pyarrow as pa
 
-from lakeshift.model import ChunkRecord, LakeFile, RunRecord, SourceTable, TablePlan, TableRecord, TableRef, TableState
+from lakeshift.model import ChunkRecord, LakeFile, RunRecord, RunState, SourceTable, TablePlan, TableRecord, TableRef
 from lakeshift.spec import Source as SourceSpec
 from lakeshift.spec import Target as TargetSpec
 
@@ -92,7 +92,7 @@ class Warehouse(Protocol):
     def poll(self, statement: str, seconds: float) -> Statement:
         """State of a batch, waiting at most `seconds` for its end."""
 
-    def query(self, sql: str, parameters: Mapping[str, str] | None = None) -> list[tuple[object, ...]]:
+    def query(self, sql: str) -> list[tuple[object, ...]]:
         """Run one SELECT to its end and return all rows; StatementFailed when it is refused."""
 
 
@@ -105,8 +105,8 @@ class Ledger(Protocol):
     def run(self, run: str) -> RunRecord:
         """A run; KeyError when unknown."""
 
-    def save_run(self, record: RunRecord) -> None:
-        """Write the state of a run that exists; LedgerConflict when it does not."""
+    def save_run(self, record: RunRecord, expect: RunState) -> None:
+        """Write a run whose state is still `expect`; LedgerConflict when it is not."""
 
     def add_tables(self, records: Sequence[TableRecord]) -> None:
         """Insert tables that are not there; those that are stay as they are."""
@@ -117,8 +117,8 @@ class Ledger(Protocol):
     def table(self, run: str, table: str) -> TableRecord:
         """One table; KeyError when unknown."""
 
-    def save_table(self, record: TableRecord, expect: TableState) -> TableRecord:
-        """Write a table whose state is still `expect`; LedgerConflict when it is not."""
+    def save_table(self, record: TableRecord) -> TableRecord:
+        """Write a table that still has the record's version, and return it with the next one; else LedgerConflict."""
 
     def pending(self) -> list[tuple[str, str]]:
         """(run, table) of all tables whose record says `pending`."""
@@ -166,7 +166,6 @@ class Ports:
     defaults: Defaults
     ledger: Ledger
     objects: ObjectStore
-    secrets: Secrets
     source: Callable[[SourceSpec], Source]
     warehouse: Callable[[TargetSpec], Warehouse]
     clock: Callable[[], datetime]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from difflib import get_close_matches
+from string import Formatter
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -52,6 +53,15 @@ class Source(Part):
     )
 
 
+def _only_names(template: str) -> bool:
+    """True for what str.format can fill with a project and a data set, without conversions or widths."""
+    try:
+        fields = [found for _, *found in Formatter().parse(template) if found[0] is not None]
+    except ValueError:
+        return False
+    return all(found in (["project", "", None], ["dataset", "", None]) for found in fields)
+
+
 class Target(Part):
     """The Redshift that receives the tables; what is left out comes from the stage's parameters."""
 
@@ -69,8 +79,7 @@ class Target(Part):
     @field_validator("schema_name")
     @classmethod
     def _known_placeholders(cls, value: str) -> str:
-        unknown = set(re.findall(r"\{([^}]*)\}", value)) - {"project", "dataset"}
-        if unknown or value.count("{") != value.count("}"):
+        if not _only_names(value):
             msg = "only {project} and {dataset} may stand in braces"
             raise ValueError(msg)
         return value

@@ -7,13 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from google.api_core.exceptions import GoogleAPICallError
+import requests
+from google.api_core.exceptions import GoogleAPICallError, RetryError
+from google.auth.exceptions import TransportError
 from google.cloud import bigquery
 
 from lakeshift.errors import ConfigInvalid, Problem, TerminalError
 from localcloud.bigquery import seed as load_job
-from localcloud.connect import endpoints
+from localcloud.connect import answering, endpoints
 from localcloud.twin import home_directory
+
+# What Google's clients raise when nobody answers.
+UNANSWERED = (RetryError, TransportError, requests.ConnectionError, requests.Timeout)
 
 
 def seed(
@@ -32,13 +37,15 @@ def seed(
     Raises:
         ConfigInvalid: the file or the schema cannot be used.
         TerminalError: BigQuery refused the load; the message is its own.
+        StageMissing: the local cloud does not answer.
     """
     project, dataset, name = table.split(".", 2)
     where = endpoints(home)["bigquery"]
     days = {"type": "DAY", "field": partition} if partition else None
     try:
         fields = _fields(schema) if schema else None
-        return load_job.seed(where, _key(home), project, dataset, name, file, fields, days, cluster)
+        with answering(*UNANSWERED):
+            return load_job.seed(where, _key(home), project, dataset, name, file, fields, days, cluster)
     except (OSError, ValueError) as error:
         raise ConfigInvalid((Problem("", f"the file cannot be loaded: {error}"),)) from error
     except GoogleAPICallError as error:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError, ClientError
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery as google_bigquery
 
 from lakeshift.errors import StatementFailed
-from localcloud.connect import endpoints, session
-from localcloud.load_data import client
+from localcloud.connect import answering, endpoints, session
+from localcloud.load_data import UNANSWERED, client
+
+if TYPE_CHECKING:
+    from mypy_boto3_redshift_data import RedshiftDataAPIServiceClient
 
 WORKGROUP = "lakeshift"
 _PAUSE_SECONDS = 0.05
@@ -19,12 +23,22 @@ _KINDS = ("longValue", "doubleValue", "booleanValue", "stringValue", "blobValue"
 
 
 def redshift(sql: str, database: str = "dev", home: Path | None = None) -> list[dict[str, Any]]:
-    """Rows of one statement on the local Redshift, VARBYTE as hex; none for DDL. Raises StatementFailed."""
+    """Rows of one statement on the local Redshift, VARBYTE as hex; none for DDL.
+
+    Raises:
+        StatementFailed: Redshift refused it.
+        StageMissing: the local cloud does not answer.
+    """
     api = session().client("redshift-data", endpoint_url=endpoints(home)["aws"])
     try:
-        statement = api.execute_statement(Sql=sql, Database=database, WorkgroupName=WORKGROUP)["Id"]
-    except (api.exceptions.ClientError, ValueError) as error:
+        with answering():
+            return _rows(api, sql, database)
+    except (BotoCoreError, ClientError, ValueError) as error:
         raise StatementFailed(str(error)) from error
+
+
+def _rows(api: RedshiftDataAPIServiceClient, sql: str, database: str) -> list[dict[str, Any]]:
+    statement = api.execute_statement(Sql=sql, Database=database, WorkgroupName=WORKGROUP)["Id"]
     while (state := api.describe_statement(Id=statement))["Status"] not in ("FINISHED", "FAILED", "ABORTED"):
         time.sleep(_PAUSE_SECONDS)
     if state["Status"] != "FINISHED":
@@ -42,9 +56,15 @@ def _value(field: Any) -> Any:
 
 
 def bigquery(sql: str, project: str = "demo", home: Path | None = None) -> list[dict[str, Any]]:
-    """Rows of one statement on the local BigQuery; none for DDL and DML. Raises StatementFailed."""
+    """Rows of one statement on the local BigQuery; none for DDL and DML.
+
+    Raises:
+        StatementFailed: BigQuery refused it.
+        StageMissing: the local cloud does not answer.
+    """
     google: google_bigquery.Client = client(project, home)
     try:
-        return [dict(row.items()) for row in google.query_and_wait(sql)]
+        with answering(*UNANSWERED):
+            return [dict(row.items()) for row in google.query_and_wait(sql)]
     except GoogleAPICallError as error:
         raise StatementFailed(error.message) from error

@@ -88,7 +88,7 @@ GRANTS: Mapping[Verb, tuple[Objects | Items, ...]] = MappingProxyType(
         ),
     }
 )
-SECRET_READERS: frozenset[Verb] = frozenset({"check", "inventory", "extract", "validate"})
+SECRET_READERS: frozenset[Verb] = frozenset({"check", "inventory", "extract"})
 WAREHOUSE_USERS: frozenset[Verb] = frozenset({"check", "plan", "load", "validate", "publish"})
 
 _READ_ITEMS = ("dynamodb:GetItem", "dynamodb:Query")

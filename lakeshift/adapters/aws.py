@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as SdkConnectionError
 
-from lakeshift.errors import StoreBusy
+from lakeshift.errors import StoreBusy, StoreRefused
 
 # Standard mode retries throttling and 5xx with backoff; what still fails is left to the state machine.
 CONFIG = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=32)
@@ -41,15 +41,22 @@ def busy(error: BotoCoreError | ClientError) -> bool:
     if isinstance(error, ClientError):
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         return code_of(error) in _BUSY or status >= 500
-    return isinstance(error, SdkConnectionError | HTTPClientError)
+    return isinstance(error, SdkConnectionError | HTTPClientError | IncompleteReadError)
 
 
 @contextmanager
-def store_errors(where: str) -> Iterator[None]:
-    """Turn a throttled or broken call into StoreBusy; other errors pass."""
+def store_errors(where: str, expected: Set[str] = frozenset()) -> Iterator[None]:
+    """Turn a throttled or broken call into StoreBusy, and every other error into StoreRefused.
+
+    Args:
+        expected: codes of errors that the caller handles; these pass as they are.
+    """
     try:
         yield
     except (BotoCoreError, ClientError) as error:
+        if isinstance(error, ClientError) and code_of(error) in expected:
+            raise
         if busy(error):
             raise StoreBusy(str(error), where=where) from error
-        raise
+        step = "look at the region, the credentials and their permissions."
+        raise StoreRefused(str(error), where=where, next_step=step) from error

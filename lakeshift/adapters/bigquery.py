@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import grpc
 import pyarrow as pa
+import requests
 from google.api_core import exceptions as google
 from google.auth.exceptions import GoogleAuthError, TransportError
 from google.auth.transport.grpc import AuthMetadataPlugin
@@ -37,9 +38,16 @@ _BUSY = (
     google.ServerError,
     google.RetryError,
     google.Aborted,
+    google.Cancelled,
     TransportError,
     ConnectionError,
+    requests.ConnectionError,
+    requests.Timeout,
 )
+# What the Storage Read API says of a session that has expired.
+_LOST = (google.FailedPrecondition, google.OutOfRange, google.NotFound)
+# Quotas answer 403 as well: https://cloud.google.com/bigquery/docs/error-messages
+_QUOTAS = frozenset({"rateLimitExceeded", "quotaExceeded"})
 
 
 @dataclass(frozen=True)
@@ -123,7 +131,7 @@ class BigQuerySource:
 
     def read(self, stream: str, offset: int) -> Iterator[pa.RecordBatch]:
         """Rows of a stream from `offset`. The client itself goes on after a broken connection."""
-        with _errors(stream):
+        with _errors(stream), _lost(stream):
             for page in self._storage.read_rows(stream, offset=offset).rows().pages:
                 yield page.to_arrow()
 
@@ -174,15 +182,30 @@ def _storage(credentials: service_account.Credentials, endpoint: str) -> BigQuer
 
 
 @contextmanager
+def _lost(stream: str) -> Iterator[None]:
+    """Turn the errors of a session that has expired into SessionLost."""
+    try:
+        yield
+    except _LOST as error:
+        raise SessionLost(error.message, where=stream) from error
+
+
+def _reason(error: google.GoogleAPICallError) -> str:
+    """Why BigQuery refused, by its REST interface; gRPC gives no reason."""
+    first = next(iter(error.errors), None)
+    return str(first.get("reason", "")) if isinstance(first, Mapping) else ""
+
+
+@contextmanager
 def _errors(where: str) -> Iterator[None]:
     """Turn Google's errors into ours."""
     try:
         yield
-    except (google.FailedPrecondition, google.OutOfRange) as error:
-        raise SessionLost(error.message, where=where) from error
     except google.NotFound as error:
         raise SourceNotFound(error.message, where=where, next_step="see the names in the config.") from error
     except (google.Forbidden, google.Unauthorized) as error:
+        if _reason(error) in _QUOTAS:
+            raise SourceBusy(error.message, where=where) from error
         step = "grant the service account BigQuery Data Viewer, Job User and Read Session User."
         raise SourceForbidden(error.message, where=where, next_step=step) from error
     except _BUSY as error:

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
-from lakeshift.adapters.aws import code_of, store_errors
+from lakeshift.adapters.aws import store_errors
 from lakeshift.errors import LedgerConflict
 from lakeshift.ledger.chunks import with_file
-from lakeshift.model import ChunkRecord, LakeFile, Noun, RunRecord, TableRecord, TableState
+from lakeshift.model import ChunkRecord, LakeFile, Noun, RunRecord, RunState, TableRecord
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _TO = TypeSerializer()
 _FROM = TypeDeserializer()
+_CONFLICT = frozenset({"ConditionalCheckFailedException"})
 Item = Mapping[str, Any]
 
 
@@ -39,10 +40,10 @@ class DynamoLedger:
         """A run; KeyError when unknown."""
         return RunRecord.model_validate(self._get(self._runs, {"run": run}))
 
-    def save_run(self, record: RunRecord) -> None:
-        """Write a run that exists."""
-        if not self._put(self._runs, record, "attribute_exists(#run)"):
-            raise LedgerConflict("the run is not in the ledger", where=record.run)
+    def save_run(self, record: RunRecord, expect: RunState) -> None:
+        """Write a run whose state is still `expect`."""
+        if not self._put(self._runs, record, "#state = :expect", values={":expect": expect.value}):
+            raise LedgerConflict(f"the run is not {expect} any more", where=record.run)
 
     def add_tables(self, records: Sequence[TableRecord]) -> None:
         """Insert tables that are not there."""
@@ -57,12 +58,12 @@ class DynamoLedger:
         """One table; KeyError when unknown."""
         return _table(self._get(self._tables, {"run": run, "table": table}))
 
-    def save_table(self, record: TableRecord, expect: TableState) -> TableRecord:
-        """Write a table whose state is still `expect`."""
-        values = {":expect": expect.value}
-        if not self._put(self._tables, record, "#state = :expect", _index(record), values):
-            raise LedgerConflict(f"the table is not {expect} any more", where=record.table)
-        return record
+    def save_table(self, record: TableRecord) -> TableRecord:
+        """Write a table that still has the record's version, and return it with the next one."""
+        after = record.model_copy(update={"version": record.version + 1})
+        if not self._put(self._tables, after, "#version = :read", _index(after), {":read": record.version}):
+            raise LedgerConflict("another worker has changed the table", where=record.table)
+        return after
 
     def pending(self) -> list[tuple[str, str]]:
         """(run, table) of all tables whose record says `pending`; a write may take a moment to show here."""
@@ -105,14 +106,12 @@ class DynamoLedger:
         names = {f"#{name}": name for name in re.findall(r"#(\w+)", condition)}
         more: dict[str, Any] = {"ExpressionAttributeValues": _serialized(values)} if values else {}
         try:
-            with store_errors(table):
+            with store_errors(table, expected=_CONFLICT):
                 self._db.put_item(
                     TableName=table, Item=item, ConditionExpression=condition, ExpressionAttributeNames=names, **more
                 )
-        except ClientError as error:
-            if code_of(error) == "ConditionalCheckFailedException":
-                return False
-            raise
+        except ClientError:
+            return False
         return True
 
     def _get(self, table: str, key: Item) -> Item:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
-from lakeshift.adapters.aws import busy, code_of, store_errors
+from lakeshift.adapters.aws import busy, code_of
 from lakeshift.errors import StatementFailed, TargetBusy, TargetMissing
 from lakeshift.ports import Statement
 
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 
 _BUSY = frozenset({"ActiveStatementsExceededException", "ActiveSessionsExceededException", "ThrottlingException"})
 _ENDED = frozenset({"FINISHED", "FAILED", "ABORTED"})
-# 1023: serializable isolation violation, 1020/1018: a relation that another transaction changed or dropped.
+# Two transactions met: both wrote (error 1023), or one replaced the table that the other was about to open.
 # https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation-serializable-isolation-troubleshooting.html
 _TRANSIENT = re.compile(
-    r"serializable isolation violation|\b(1018|1020|1023)\b|could not open relation|connection", re.I
+    r"serializable isolation violation|conflict with concurrent transaction|could not open relation with OID", re.I
 )
 _NO_DATABASE = re.compile(r"database .* does not exist", re.I)
 _QUERY_SECONDS = 300.0
@@ -53,45 +54,33 @@ class RedshiftData:
         error = str(state.get("Error") or state["Status"])
         return Statement(finished=True, error=error, transient=bool(_TRANSIENT.search(error)))
 
-    def query(self, sql: str, parameters: Mapping[str, str] | None = None) -> list[tuple[object, ...]]:
-        """Run one SELECT to its end and return all rows."""
-        more: dict[str, Any] = {}
-        if parameters:
-            more["Parameters"] = [{"name": name, "value": value} for name, value in parameters.items()]
-        statement = self._call(lambda: self._api.execute_statement(Sql=sql, **self._where, **more)["Id"])
+    def query(self, sql: str) -> list[tuple[object, ...]]:
+        """Run one SELECT to its end and return all rows; TargetBusy when it has not ended after five minutes."""
+        statement = self._call(lambda: self._api.execute_statement(Sql=sql, **self._where)["Id"])
         state = self._wait(statement, _QUERY_SECONDS)
+        if state["Status"] not in _ENDED:
+            raise TargetBusy(f"the query has not ended after {_QUERY_SECONDS:.0f} s", where=sql[:200])
         if state["Status"] != "FINISHED":
             self._refused(str(state.get("Error") or state["Status"]), sql)
         if not state.get("HasResultSet"):
             return []
         pages = self._api.get_paginator("get_statement_result").paginate(Id=statement)
-        return [tuple(map(_value, row)) for page in pages for row in page["Records"]]
+        with _errors(statement):
+            return [tuple(map(_value, row)) for page in pages for row in page["Records"]]
 
-    def _call(self, call: Any) -> str:
+    def _call(self, call: Callable[[], str]) -> str:
         attempts = Retrying(
             retry=retry_if_exception_type(TargetBusy),
             wait=wait_exponential_jitter(multiplier=0.5, max=10),
             stop=stop_after_delay(60),
             reraise=True,
         )
-        return str(attempts(self._checked, call))
-
-    def _checked(self, call: Any) -> str:
-        try:
-            return str(call())
-        except (BotoCoreError, ClientError) as error:
-            code = code_of(error) if isinstance(error, ClientError) else ""
-            text = str(error)
-            if code in _BUSY or busy(error):
-                raise TargetBusy(text) from error
-            if code == "ResourceNotFoundException" or "endpoint doesn't exist" in text:
-                raise TargetMissing(text, next_step="name a workgroup or cluster of this account.") from error
-            raise StatementFailed(text, next_step="look at the permissions of the warehouse role.") from error
+        return attempts(_errors()(call))
 
     def _wait(self, statement: str, seconds: float) -> Mapping[str, Any]:
         deadline, pause = time.monotonic() + seconds, 0.05
         while True:
-            with store_errors(statement):
+            with _errors(statement):
                 state = self._api.describe_statement(Id=statement)
             if state["Status"] in _ENDED or time.monotonic() >= deadline:
                 return state
@@ -104,6 +93,23 @@ class RedshiftData:
         if _TRANSIENT.search(error):
             raise TargetBusy(error)
         raise StatementFailed(error, where=sql[:200])
+
+
+@contextmanager
+def _errors(statement: str = "") -> Iterator[None]:
+    """Turn errors of the Data API into ours; `statement` is the one asked about, if there is one."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        code = code_of(error) if isinstance(error, ClientError) else ""
+        text = str(error)
+        if code in _BUSY or busy(error):
+            raise TargetBusy(text, where=statement) from error
+        # Asked about a statement, the same code says that the statement is not known any more.
+        if "endpoint doesn't exist" in text or (code == "ResourceNotFoundException" and not statement):
+            raise TargetMissing(text, next_step="name a workgroup or cluster of this account.") from error
+        step = "look at the permissions of the warehouse role."
+        raise StatementFailed(text, where=statement, next_step=step) from error
 
 
 def _rows(state: Mapping[str, Any]) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from lakeshift.adapters.aws import code_of, store_errors
+from lakeshift.adapters.aws import store_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -30,25 +30,21 @@ class S3Objects:
         """Read an object, or the given version of it; KeyError when absent."""
         where = f"s3://{bucket}/{key}"
         try:
-            with store_errors(where):
+            with store_errors(where, expected=_ABSENT):
                 if version and version != "null":
                     answer = self._s3.get_object(Bucket=bucket, Key=key, VersionId=version)
                 else:
                     answer = self._s3.get_object(Bucket=bucket, Key=key)
                 return answer["Body"].read()
         except ClientError as error:
-            if code_of(error) in _ABSENT:
-                raise KeyError(where) from error
-            raise
+            raise KeyError(where) from error
 
     def read_range(self, bucket: str, key: str, start: int, length: int) -> bytes:
         """Read `length` bytes from byte `start`; KeyError when the object is absent."""
         where = f"s3://{bucket}/{key}"
         try:
-            with store_errors(where):
+            with store_errors(where, expected=_ABSENT):
                 answer = self._s3.get_object(Bucket=bucket, Key=key, Range=f"bytes={start}-{start + length - 1}")
                 return answer["Body"].read()
         except ClientError as error:
-            if code_of(error) in _ABSENT:
-                raise KeyError(where) from error
-            raise
+            raise KeyError(where) from error

@@ -26,11 +26,9 @@ class ManagedSecrets:
     def get(self, name: str) -> str:
         """The secret's text; SecretMissing when it does not exist or may not be read."""
         try:
-            with store_errors(name):
+            with store_errors(name, expected=_ABSENT):
                 return self._secrets.get_secret_value(SecretId=name)["SecretString"]
         except (ClientError, KeyError) as error:
-            if isinstance(error, ClientError) and code_of(error) not in _ABSENT:
-                raise
             reason = code_of(error) if isinstance(error, ClientError) else "it holds no text"
             step = f"store the service account key as the secret {name} in Secrets Manager."
             raise SecretMissing(f"the secret cannot be read: {reason}", where=name, next_step=step) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from lakeshift.errors import ConfigInvalid, Problem, SecretMissing, SourceForbidden, SourceNotFound, TargetMissing
+from lakeshift.errors import ConfigInvalid, Problem, SecretMissing, StoreRefused, TargetMissing, TerminalError
 from lakeshift.ports import Ports
 from lakeshift.spec import Migration, Source
 
@@ -25,9 +25,9 @@ def _source(ports: Ports, index: int, spec: Source) -> Iterator[Problem]:
         return
     try:
         known = list(ports.source(spec).datasets())
-    except SecretMissing as error:
+    except (SecretMissing, StoreRefused) as error:
         yield Problem(f"{pointer}/credentials", str(error), found=spec.credentials)
-    except (SourceForbidden, SourceNotFound) as error:
+    except TerminalError as error:
         yield Problem(f"{pointer}/project", str(error), found=spec.project)
     else:
         for position, dataset in enumerate(spec.datasets):
@@ -49,6 +49,7 @@ def _target(ports: Ports, migration: Migration) -> Iterator[Problem]:
         return
     try:
         ports.warehouse(target).query("SELECT 1")
-    except TargetMissing as error:
-        place = "/target/database" if "database" in str(error).lower() else "/target"
+    except TerminalError as error:
+        database = isinstance(error, TargetMissing) and "database" in str(error).lower()
+        place = "/target/database" if database else "/target"
         yield Problem(place, str(error), found=target.database)

@@ -15,6 +15,8 @@ from lakeshift.report.answer import write_answer
 from lakeshift.spec import Migration, read
 
 log = structlog.get_logger()
+# A ledger record may have 400 KB; the answer beside the file names every problem in full.
+MAX_MESSAGE = 20_000
 
 
 class Checked(Noun):
@@ -98,10 +100,10 @@ def _body(ports: Ports, bucket: str, key: str, version: str) -> bytes:
 
 
 def _refuse(ports: Ports, record: RunRecord, error: TerminalError) -> Checked:
-    failure = Failure(code=error.code, message=str(error))
+    failure = Failure(code=error.code, message=str(error)[:MAX_MESSAGE])
     refused = record.model_copy(update={"state": RunState.REFUSED, "ended": ports.clock(), "failure": failure})
     write_answer(ports, refused, problems=error.problems if isinstance(error, ConfigInvalid) else ())
-    ports.ledger.save_run(refused)
+    ports.ledger.save_run(refused, record.state)
     log.warning("check.refused", run=record.run)
     return Checked(outcome="refused", run=record.run)
 
@@ -112,6 +114,6 @@ def _accept(ports: Ports, record: RunRecord, migration: Migration) -> Checked:
     snapshot = ports.source(migration.sources[0]).now()
     accepted = record.model_copy(update={"state": RunState.ACCEPTED, "snapshot": snapshot})
     write_answer(ports, accepted)
-    ports.ledger.save_run(accepted)
+    ports.ledger.save_run(accepted, record.state)
     log.info("check.accepted", run=record.run)
     return Checked(outcome="accepted", run=record.run)

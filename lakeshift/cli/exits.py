@@ -11,7 +11,7 @@ from enum import IntEnum
 import typer
 from rich.console import Console
 
-from lakeshift.errors import ConfigInvalid, LakeshiftError, StageMissing, TransientError
+from lakeshift.errors import ConfigInvalid, LakeshiftError, StageMissing, StoreRefused, TransientError
 from lakeshift.model import RunState
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -40,7 +40,7 @@ def exits(*, as_json: bool = False) -> Iterator[None]:
         yield
     except LakeshiftError as error:
         _print(error, as_json=as_json)
-        environment = isinstance(error, StageMissing | TransientError)
+        environment = isinstance(error, StageMissing | StoreRefused | TransientError)
         raise typer.Exit(Exit.ENVIRONMENT if environment else Exit.BAD_INPUT) from error
 
 

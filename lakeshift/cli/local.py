@@ -50,12 +50,12 @@ def up(
 
 
 @local.command()
-def down() -> None:
+def down(as_json: JsonOption = False) -> None:
     """End the local cloud. BigQuery's and Redshift's data stay; AWS's state is gone."""
     from localcloud.lifecycle import stop
 
     stop()
-    typer.echo("down")
+    typer.echo(json.dumps({"running": False}) if as_json else "down")
 
 
 @local.command()

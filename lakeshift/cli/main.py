@@ -12,7 +12,7 @@ from rich.console import Console as Screen
 
 from lakeshift.cli.exits import Exit, errors, exit_of, exits
 from lakeshift.cli.local import local
-from lakeshift.cli.show import PLAIN_WIDTH, failures, line, report_table
+from lakeshift.cli.show import PLAIN_WIDTH, failures, line, notes, report_table
 from lakeshift.cli.stages import LOCAL, JsonOption, StageOption, open_stage
 from lakeshift.cli.watch import watch as follow
 from lakeshift.errors import ConfigInvalid, Problem, SourceNotFound
@@ -103,6 +103,8 @@ def _submit(console: Console, config: Path) -> str:
     body = _body(config)
     read(body)
     bucket, key = console.ports.places.config, f"{keys.CONFIGS}{config.stem}.json"
+    if not keys.is_config(key):
+        raise ConfigInvalid((Problem("", f"{config.name} has the name of an answer; give the file another one"),))
     version = console.ports.objects.put(bucket, key, body, "application/json")
     return keys.run_id(bucket, key, version)
 
@@ -138,8 +140,10 @@ def _closing(console: Console, record: RunRecord, *, as_json: bool) -> None:
     if as_json:
         typer.echo(body.decode())
     else:
-        folder = _saved(console, record)
-        Screen(width=None if sys.stdout.isatty() else PLAIN_WIDTH).print(report_table(json.loads(body)))
+        folder, found = _saved(console, record), json.loads(body)
+        Screen(width=None if sys.stdout.isatty() else PLAIN_WIDTH).print(report_table(found))
+        for note in notes(found):
+            typer.echo(note)
         _reasons(console, record)
         for name in REPORTS:
             typer.echo(folder / name)

@@ -95,3 +95,8 @@ def report_table(report: Mapping[str, Any]) -> Table:
         style = _STYLES.get(TableState(table["status"]))
         shown.add_row(table["source"], table["target"], table["status"], *counts, style=style)
     return shown
+
+
+def notes(report: Mapping[str, Any]) -> list[str]:
+    """What a report says about tables that moved, but not as they were; a line each."""
+    return [f"note {table['source']}: {text}" for table in report["tables"] for text in table["notes"]]

@@ -21,12 +21,14 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machine
 
 
 def open_stage(stage: str) -> Console:
-    """The console of a stage. Raises StageMissing when it cannot be reached."""
+    """The console of a stage. Raises StageMissing or StoreRefused when it cannot be reached."""
     if stage != LOCAL:
         # The SDKs take a second to import; commands that talk to no stage do without.
+        from lakeshift.adapters.aws import store_errors
         from lakeshift.bootstrap import console
 
-        return console(stage)
+        with store_errors(stage):
+            return console(stage)
     try:
         from localcloud.connect import local_console
     except ImportError as error:

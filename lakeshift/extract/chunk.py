@@ -32,7 +32,7 @@ def extract_chunk(
         LedgerConflict: another worker has committed further; the step is to be called again.
     """
     batches = (rows.convert(batch, plan.columns) for batch in source.read(chunk.stream, chunk.offset))
-    groups = parquet.row_groups(batches)
+    groups = parquet.row_groups(batches, plan.rows_per_group)
     while not out_of_time():
         first = next(groups, None)
         if first is None:
@@ -49,7 +49,7 @@ def empty_file(ports: Ports, plan: TablePlan) -> LakeFile:
 def _file(
     ports: Ports, plan: TablePlan, chunk: ChunkRecord, first: pa.Table, groups: Iterator[pa.Table]
 ) -> ChunkRecord:
-    per_file = max(1, plan.rows_per_file // parquet.ROW_GROUP_ROWS)
+    per_file = max(1, plan.rows_per_file // plan.rows_per_group)
     content = chain([first], islice(groups, per_file - 1))
     key = keys.parquet_file(plan.lake_prefix, chunk.chunk, chunk.offset)
     file = _put(ports, plan, key, chunk.offset, content)

@@ -32,6 +32,7 @@ def extract(ports: Ports, run: str, table: str, out_of_time: OutOfTime) -> Extra
     Raises:
         TransientError: the source, the store or the ledger is busy.
         ValueUnsupported: a value that cannot be carried; names the column.
+        WrongState: the table has ended already.
     """
     migration = migration_of(ports, run)
     immediate = migration.load.mode == "immediate"
@@ -41,33 +42,35 @@ def extract(ports: Ports, run: str, table: str, out_of_time: OutOfTime) -> Extra
     plan = plan_of(ports, run, table)
     source = ports.source(migration.sources[plan.source_index])
     record = begin(ports, record, "extract", TableState.EXTRACTING)
-    done = _chunks(ports, source, plan, record, out_of_time)
-    if done:
-        _finish(ports, plan, ports.ledger.table(run, table), pending=not immediate)
-    return Extracted(done=done, load=immediate)
+    return Extracted(done=_extract(ports, source, plan, record, out_of_time, pending=not immediate), load=immediate)
 
 
-def extract_of(ports: Ports, run: str, table: str) -> ExtractManifest:
-    """What a complete extract is made of."""
-    body = ports.objects.get(ports.places.lake, keys.extract_record(plan_of(ports, run, table).lake_prefix))
+def extract_of(ports: Ports, plan: TablePlan, record: TableRecord) -> ExtractManifest:
+    """What the complete extract of a table is made of."""
+    body = ports.objects.get(ports.places.lake, keys.extract_record(plan.lake_prefix, short(record.session)))
     return ExtractManifest.model_validate_json(body)
 
 
-def _chunks(ports: Ports, source: Source, plan: TablePlan, record: TableRecord, out_of_time: OutOfTime) -> bool:
+def short(session: str) -> str:
+    """A session's name in keys and chunk names: 10 hex digits."""
+    return hashlib.sha256(session.encode()).hexdigest()[:10]
+
+
+def _extract(
+    ports: Ports, source: Source, plan: TablePlan, record: TableRecord, out_of_time: OutOfTime, *, pending: bool
+) -> bool:
     try:
         record = _session(ports, source, plan, record)
         for chunk in _of_session(ports, record):
             if not chunk.done and not extract_chunk(ports, source, plan, chunk, out_of_time).done:
+                _progress(ports, record)
                 return False
             record = _progress(ports, record)
+        _finish(ports, source, plan, record, pending=pending)
     except SessionLost as error:
         # Streams of another session hold the rows in another order, so the table starts again in a new one.
         log.warning("extract.session_lost", run=record.run, table=record.table, reason=str(error))
-        now = ports.ledger.table(record.run, record.table)
-        ports.ledger.save_table(now.model_copy(update={"session": "", "rows_done": 0}), TableState.EXTRACTING)
-        return False
-    except LedgerConflict as error:
-        log.warning("extract.overtaken", run=record.run, table=record.table, reason=str(error))
+        ports.ledger.save_table(record.model_copy(update={"session": "", "rows_done": 0, "bytes_done": 0}))
         return False
     return True
 
@@ -77,41 +80,44 @@ def _session(ports: Ports, source: Source, plan: TablePlan, record: TableRecord)
     if record.session:
         return record
     session = source.open_session(plan)
-    name = _short(session.name)
     ports.ledger.add_chunks(
         [
-            ChunkRecord(run=record.run, table=record.table, chunk=f"{name}-{index:05d}", stream=stream)
+            ChunkRecord(run=record.run, table=record.table, chunk=f"{short(session.name)}-{index:05d}", stream=stream)
             for index, stream in enumerate(session.streams)
         ]
     )
-    return ports.ledger.save_table(record.model_copy(update={"session": session.name}), TableState.EXTRACTING)
+    return ports.ledger.save_table(record.model_copy(update={"session": session.name}))
 
 
 def _of_session(ports: Ports, record: TableRecord) -> list[ChunkRecord]:
-    name = _short(record.session)
-    return [chunk for chunk in ports.ledger.chunks(record.run, record.table) if chunk.chunk.startswith(f"{name}-")]
-
-
-def _short(session: str) -> str:
-    return hashlib.sha256(session.encode()).hexdigest()[:10]
+    name = f"{short(record.session)}-"
+    return [chunk for chunk in ports.ledger.chunks(record.run, record.table) if chunk.chunk.startswith(name)]
 
 
 def _progress(ports: Ports, record: TableRecord) -> TableRecord:
     chunks = _of_session(ports, record)
     done = {"rows_done": sum(chunk.offset for chunk in chunks), "bytes_done": sum(chunk.bytes for chunk in chunks)}
-    return ports.ledger.save_table(record.model_copy(update=done), TableState.EXTRACTING)
+    return ports.ledger.save_table(record.model_copy(update=done))
 
 
-def _finish(ports: Ports, plan: TablePlan, record: TableRecord, *, pending: bool) -> None:
-    files = [file for chunk in _of_session(ports, record) for file in chunk.files]
-    files = files or [empty_file(ports, plan)]
+def _finish(ports: Ports, source: Source, plan: TablePlan, record: TableRecord, *, pending: bool) -> None:
+    """Write down the complete extract of the record's session, the list for COPY last, then say so in the ledger.
+
+    The source's rows are counted here, at the snapshot: a scheduled load may come after its time travel has ended.
+    """
+    chunks = _of_session(ports, record)
+    if not all(chunk.done for chunk in chunks):
+        raise LedgerConflict("a chunk of the table is not done", where=record.table)
+    files = tuple(file for chunk in chunks for file in chunk.files) or (empty_file(ports, plan),)
     rows, size = sum(file.rows for file in files), sum(file.bytes for file in files)
-    complete = ExtractManifest(run=record.run, table=record.table, rows=rows, bytes=size, files=tuple(files))
-    body = complete.model_dump_json().encode()
-    lake = ports.places.lake
-    ports.objects.put(lake, keys.extract_record(plan.lake_prefix), body, "application/json")
-    listed = manifest.text(lake, files)
-    ports.objects.put(lake, keys.copy_manifest(plan.lake_prefix), listed, "application/json")
-    lake_rows = Rows(lake=rows)
-    changes = {"rows": lake_rows, "rows_done": rows, "bytes_done": size, "pending": pending}
+    complete = ExtractManifest(run=record.run, table=record.table, rows=rows, bytes=size, files=files)
+    counted = Rows(source=source.count(plan), lake=rows)
+    _write(ports, keys.extract_record(plan.lake_prefix, short(record.session)), complete.model_dump_json().encode())
+    listed = manifest.text(ports.places.lake, files)
+    _write(ports, keys.copy_manifest(plan.lake_prefix, short(record.session)), listed)
+    changes = {"rows": counted, "rows_done": rows, "bytes_done": size, "pending": pending}
     end(ports, record, "extract", TableState.EXTRACTED, **changes)
+
+
+def _write(ports: Ports, key: str, body: bytes) -> None:
+    ports.objects.put(ports.places.lake, key, body, "application/json")

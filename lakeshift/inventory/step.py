@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 
 from lakeshift.check.step import migration_of
-from lakeshift.errors import TypeUnsupported
+from lakeshift.errors import SourceForbidden, SourceNotFound, TypeUnsupported
 from lakeshift.inventory.select import select
 from lakeshift.lake import keys
 from lakeshift.model import Failure, Noun, RunState, SourceTable, TableRef
@@ -51,7 +51,8 @@ def inventory(ports: Ports, run: str) -> None:
             entries += _dataset(ports.source(spec), spec, index, dataset, migration.target)
     body = Inventory(entries=tuple(entries)).model_dump_json().encode()
     ports.objects.put(ports.places.staging, keys.run_file(run, "inventory.json"), body, "application/json")
-    ports.ledger.save_run(record.model_copy(update={"state": RunState.INVENTORIED, "tables": len(entries)}))
+    done = record.model_copy(update={"state": RunState.INVENTORIED, "tables": len(entries)})
+    ports.ledger.save_run(done, record.state)
     log.info("inventory.done", run=run, tables=len(entries))
 
 
@@ -68,7 +69,7 @@ def _dataset(source: Source, spec: SourceSpec, index: int, dataset: Dataset, tar
         ref = TableRef(project=spec.project, dataset=dataset.name, table=name)
         try:
             return Entry(ref=ref, source_index=index, target_schema=schema, table=source.describe(ref))
-        except TypeUnsupported as error:
+        except (TypeUnsupported, SourceNotFound, SourceForbidden) as error:
             refusal = Failure(code=error.code, message=str(error))
             return Entry(ref=ref, source_index=index, target_schema=schema, refusal=refusal)
 

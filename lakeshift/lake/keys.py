@@ -19,8 +19,8 @@ def run_id(bucket: str, key: str, version: str) -> str:
     """
     digest = hashlib.sha256("\0".join((bucket, key, version)).encode()).hexdigest()[:12]
     stem = PurePosixPath(key).name.removesuffix(".json")
-    name = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in stem)[:40]
-    return f"{name}-{digest}"
+    name = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in stem)[:40].strip("-")
+    return f"{name or 'run'}-{digest}"
 
 
 def answer(config_key: str) -> str:
@@ -59,11 +59,11 @@ def parquet_file(prefix: str, chunk: str, offset: int) -> str:
     return f"{prefix}{chunk}-{offset:015d}.parquet"
 
 
-def copy_manifest(prefix: str) -> str:
-    """The list that COPY reads; its presence says that the extract is complete."""
-    return f"{prefix}_manifest.json"
+def copy_manifest(prefix: str, session: str) -> str:
+    """The list that COPY reads; the ledger names a session's list only when the extract is complete."""
+    return f"{prefix}_manifest-{session}.json"
 
 
-def extract_record(prefix: str) -> str:
+def extract_record(prefix: str, session: str) -> str:
     """What a complete extract is made of, in our own words: files, rows, checksums."""
-    return f"{prefix}_extract.json"
+    return f"{prefix}_extract-{session}.json"

@@ -10,11 +10,10 @@ import pyarrow.parquet as pq
 
 from lakeshift.errors import ValidationFailed
 
-ROW_GROUP_ROWS = 128 * 1024
 _FOOTER_TAIL_BYTES = 8
 
 
-def row_groups(batches: Iterable[pa.RecordBatch], rows: int = ROW_GROUP_ROWS) -> Iterator[pa.Table]:
+def row_groups(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
     """The same rows cut into tables of exactly `rows` rows, the last one shorter.
 
     The cuts depend on the rows alone and not on how the source packed them, so a repeated read gives the same files.

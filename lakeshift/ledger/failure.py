@@ -19,7 +19,7 @@ def fail(ports: Ports, run: str, table: str, failure: Failure) -> None:
     if record.state in FINAL:
         return
     failed = record.model_copy(update={"state": TableState.FAILED, "failure": failure, "pending": False})
-    ports.ledger.save_table(failed, record.state)
+    ports.ledger.save_table(failed)
     log.error("table.failed", run=run, table=table, code=failure.code)
 
 

@@ -7,7 +7,7 @@ from threading import RLock
 
 from lakeshift.errors import LedgerConflict
 from lakeshift.ledger.chunks import with_file
-from lakeshift.model import ChunkRecord, LakeFile, RunRecord, TableRecord, TableState
+from lakeshift.model import ChunkRecord, LakeFile, RunRecord, RunState, TableRecord
 
 
 class MemoryLedger:
@@ -28,11 +28,12 @@ class MemoryLedger:
         """A run; KeyError when unknown."""
         return self._runs[run]
 
-    def save_run(self, record: RunRecord) -> None:
-        """Write a run that exists."""
+    def save_run(self, record: RunRecord, expect: RunState) -> None:
+        """Write a run whose state is still `expect`."""
         with self._lock:
-            if record.run not in self._runs:
-                raise LedgerConflict("the run is not in the ledger", where=record.run)
+            stands = self._runs.get(record.run)
+            if stands is None or stands.state is not expect:
+                raise LedgerConflict(f"the run is not {expect} any more", where=record.run)
             self._runs[record.run] = record
 
     def add_tables(self, records: Sequence[TableRecord]) -> None:
@@ -50,14 +51,15 @@ class MemoryLedger:
         """One table; KeyError when unknown."""
         return self._tables[run, table]
 
-    def save_table(self, record: TableRecord, expect: TableState) -> TableRecord:
-        """Write a table whose state is still `expect`."""
+    def save_table(self, record: TableRecord) -> TableRecord:
+        """Write a table that still has the record's version, and return it with the next one."""
+        after = record.model_copy(update={"version": record.version + 1})
         with self._lock:
             stands = self._tables.get((record.run, record.table))
-            if stands is None or stands.state is not expect:
-                raise LedgerConflict(f"the table is not {expect} any more", where=record.table)
-            self._tables[record.run, record.table] = record
-            return record
+            if stands is None or stands.version != record.version:
+                raise LedgerConflict("another worker has changed the table", where=record.table)
+            self._tables[record.run, record.table] = after
+            return after
 
     def pending(self) -> list[tuple[str, str]]:
         """(run, table) of all tables whose record says `pending`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from lakeshift.errors import WrongState
 from lakeshift.model import Span, TableRecord, TableState
 from lakeshift.ports import Ports
 
@@ -17,22 +18,28 @@ def passed(record: TableRecord, state: TableState) -> bool:
 
 
 def begin(ports: Ports, record: TableRecord, verb: str, state: TableState) -> TableRecord:
-    """Enter a step's working state; a table that stands there already goes on with its first start time."""
+    """Enter a step's working state from the state before it; a table that stands there already goes on.
+
+    Raises:
+        WrongState: the table has ended, or has not come to this step yet.
+        LedgerConflict: another worker has changed the table since it was read.
+    """
     if record.state is state:
         return record
-    spans = {**record.spans, verb: Span(started=ports.clock())}
+    if record.state is not ORDER[ORDER.index(state) - 1]:
+        raise WrongState(f"the table is {record.state}, so {verb} has nothing to do", where=record.table)
     log.info(f"{verb}.started", run=record.run, table=record.table)
-    return ports.ledger.save_table(record.model_copy(update={"state": state, "spans": spans}), record.state)
+    return ports.ledger.save_table(clocked(ports, record.model_copy(update={"state": state}), verb))
 
 
 def clocked(ports: Ports, record: TableRecord, verb: str) -> TableRecord:
-    """The record with the step's start time, for a step that has no working state of its own."""
+    """The record with the step's start time, not saved yet."""
     return record.model_copy(update={"spans": {**record.spans, verb: Span(started=ports.clock())}})
 
 
 def end(ports: Ports, record: TableRecord, verb: str, state: TableState, **changes: object) -> TableRecord:
-    """Leave a step for its end state."""
+    """Leave a step for its end state; LedgerConflict when another worker has changed the table meanwhile."""
     spans = {**record.spans, verb: Span(started=record.spans[verb].started, ended=ports.clock())}
-    after = record.model_copy(update={"state": state, "spans": spans, **changes})
+    after = ports.ledger.save_table(record.model_copy(update={"state": state, "spans": spans, **changes}))
     log.info(f"{verb}.done", run=record.run, table=record.table)
-    return ports.ledger.save_table(after, record.state)
+    return after

@@ -5,11 +5,12 @@ from __future__ import annotations
 import structlog
 
 from lakeshift.check.step import migration_of
-from lakeshift.errors import LedgerConflict, StatementFailed
+from lakeshift.errors import StatementFailed, WrongState
 from lakeshift.extract.step import extract_of
 from lakeshift.ledger.tables import clocked, end, passed
 from lakeshift.load import sql
 from lakeshift.load.step import POLL_SECONDS, manifest_url, settle
+from lakeshift.load.target import check_target
 from lakeshift.model import TablePlan, TableRecord, TableState
 from lakeshift.plan.step import plan_of
 from lakeshift.ports import Ports, Statement, Warehouse
@@ -23,18 +24,20 @@ def publish(ports: Ports, run: str, table: str) -> bool:
     The history row decides: a crash after the transaction is recovered from it, never guessed.
 
     Raises:
-        LedgerConflict: the table did not pass the gate.
+        WrongState: the table did not pass the gate.
+        TargetMismatch, Superseded: the target has become what the plan may not replace.
         StatementFailed, TargetBusy: the transaction failed; the previous version stands as it was.
     """
     record = ports.ledger.table(run, table)
     if passed(record, TableState.PUBLISHED):
         return True
     if record.state is not TableState.VALIDATED:
-        raise LedgerConflict(f"the table is {record.state}, not validated", where=table)
+        raise WrongState(f"the table is {record.state}, not validated", where=table)
     record = clocked(ports, record, "publish")
     plan = plan_of(ports, run, table)
     warehouse = ports.warehouse(migration_of(ports, run).target)
     if not warehouse.query(sql.published(plan)):
+        check_target(warehouse, plan)
         state = _swap(ports, warehouse, plan, record)
         if not state.finished:
             return False
@@ -43,9 +46,9 @@ def publish(ports: Ports, run: str, table: str) -> bool:
 
 
 def _swap(ports: Ports, warehouse: Warehouse, plan: TablePlan, record: TableRecord) -> Statement:
-    replaces = bool(warehouse.query(sql.exists(plan.target.schema_, plan.target.table)))
-    rows = extract_of(ports, plan.run, plan.source.id).rows
-    statements = sql.publish(plan, manifest_url(ports, plan), rows, replaces=replaces)
+    replaces = bool(warehouse.query(sql.kind(plan.target.schema_, plan.target.table)))
+    rows = extract_of(ports, plan, record).rows
+    statements = sql.publish(plan, manifest_url(ports, plan, record), rows, replaces=replaces)
     token = sql.token(plan.run, plan.source.id, "publish", str(record.load_attempt), str(replaces))
     state = warehouse.poll(warehouse.submit(statements, token), POLL_SECONDS)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 
 from lakeshift.model import TablePlan
 from lakeshift.types.names import beside, literal, quoted
@@ -106,7 +107,8 @@ def history_table() -> list[str]:
         "CREATE SCHEMA IF NOT EXISTS lakeshift",
         f"CREATE TABLE IF NOT EXISTS {HISTORY} (\n"
         "  run VARCHAR(128) NOT NULL,\n  source VARCHAR(4096) NOT NULL,\n  target VARCHAR(512) NOT NULL,\n"
-        "  manifest VARCHAR(4096) NOT NULL,\n  row_count BIGINT NOT NULL,\n  published_at TIMESTAMPTZ NOT NULL\n)",
+        "  snapshot_at VARCHAR(32) NOT NULL,\n  manifest VARCHAR(4096) NOT NULL,\n  row_count BIGINT NOT NULL,\n"
+        "  published_at TIMESTAMPTZ NOT NULL\n)",
     ]
 
 
@@ -116,9 +118,10 @@ def publish(plan: TablePlan, manifest_url: str, rows: int, *, replaces: bool) ->
     previous = in_schema(plan, previous_name(plan))
     aside = [f"DROP TABLE IF EXISTS {previous}", f"ALTER TABLE {target} RENAME TO {quoted(previous_name(plan))}"]
     place = f"ALTER TABLE {in_schema(plan, staging_name(plan))} RENAME TO {quoted(plan.target.table)}"
-    values = ", ".join(literal(text) for text in (plan.run, plan.source.id, plan.target.id, manifest_url))
+    texts = (plan.run, plan.source.id, plan.target.id, instant(plan.snapshot), manifest_url)
+    values = ", ".join(literal(text) for text in texts)
     history = (
-        f"INSERT INTO {HISTORY} (run, source, target, manifest, row_count, published_at)\n"
+        f"INSERT INTO {HISTORY} (run, source, target, snapshot_at, manifest, row_count, published_at)\n"
         f"VALUES ({values}, {rows}, GETDATE())"
     )
     return [*(aside if replaces else []), place, history]
@@ -127,6 +130,17 @@ def publish(plan: TablePlan, manifest_url: str, rows: int, *, replaces: bool) ->
 def published(plan: TablePlan) -> str:
     """The history row of this run and table, if it is there."""
     return f"SELECT row_count FROM {HISTORY} WHERE run = {literal(plan.run)} AND source = {literal(plan.source.id)}"
+
+
+def last_published(plan: TablePlan) -> str:
+    """Source and snapshot of what was published to the plan's target last, by snapshot."""
+    target = literal(plan.target.id)
+    return f"SELECT source, snapshot_at FROM {HISTORY} WHERE target = {target} ORDER BY snapshot_at DESC LIMIT 1"
+
+
+def instant(moment: datetime) -> str:
+    """A moment as text that sorts by time: UTC, microseconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def count(plan: TablePlan) -> str:
@@ -145,6 +159,6 @@ def columns(schema: str, table: str) -> str:
     )
 
 
-def exists(schema: str, table: str) -> str:
-    """One row when the table exists."""
-    return f"SELECT 1 FROM svv_tables WHERE table_schema = {literal(schema)} AND table_name = {literal(table)}"
+def kind(schema: str, table: str) -> str:
+    """BASE TABLE or VIEW; no row when there is no such table."""
+    return f"SELECT table_type FROM svv_tables WHERE table_schema = {literal(schema)} AND table_name = {literal(table)}"

@@ -6,11 +6,11 @@ import structlog
 
 from lakeshift.check.step import migration_of
 from lakeshift.errors import StatementFailed, TargetBusy
-from lakeshift.extract.step import extract_of
+from lakeshift.extract.step import extract_of, short
 from lakeshift.lake import keys
 from lakeshift.ledger.tables import begin, end, passed
 from lakeshift.load import sql
-from lakeshift.load.precreated import check_precreated
+from lakeshift.load.target import check_target
 from lakeshift.model import TablePlan, TableRecord, TableState
 from lakeshift.plan.step import plan_of
 from lakeshift.ports import Ports, Statement
@@ -24,7 +24,7 @@ def load(ports: Ports, run: str, table: str) -> bool:
 
     Raises:
         StatementFailed: the warehouse refused, or COPY loaded another number of rows than the manifest holds.
-        TargetMismatch: a pre-created target table differs from the plan.
+        TargetMismatch, TargetMissing, Superseded: the target is not what the plan may replace.
         TargetBusy: the attempt is void; the next call makes a new one.
     """
     record = ports.ledger.table(run, table)
@@ -32,11 +32,10 @@ def load(ports: Ports, run: str, table: str) -> bool:
         return True
     plan = plan_of(ports, run, table)
     warehouse = ports.warehouse(migration_of(ports, run).target)
-    if plan.precreated and record.state is TableState.EXTRACTED:
-        check_precreated(warehouse, plan)
+    check_target(warehouse, plan)
     record = begin(ports, record, "load", TableState.LOADING)
-    rows = extract_of(ports, run, table).rows
-    statements = statements_of(ports, plan, rows)
+    rows = extract_of(ports, plan, record).rows
+    statements = statements_of(ports, plan, record, rows)
     statement = warehouse.submit(statements, sql.token(run, table, "load", str(record.load_attempt)))
     state = settle(ports, record, warehouse.poll(statement, POLL_SECONDS))
     if not state.finished:
@@ -46,15 +45,15 @@ def load(ports: Ports, run: str, table: str) -> bool:
     return True
 
 
-def statements_of(ports: Ports, plan: TablePlan, rows: int) -> list[str]:
+def statements_of(ports: Ports, plan: TablePlan, record: TableRecord, rows: int) -> list[str]:
     """The batch that fills staging; COPY refuses a manifest without files, so an empty table has none."""
-    copies = [sql.copy(plan, manifest_url(ports, plan), ports.defaults.copy_role)] if rows else []
+    copies = [sql.copy(plan, manifest_url(ports, plan, record), ports.defaults.copy_role)] if rows else []
     return [*sql.staging(plan), *copies, *sql.convert(plan)]
 
 
-def manifest_url(ports: Ports, plan: TablePlan) -> str:
+def manifest_url(ports: Ports, plan: TablePlan, record: TableRecord) -> str:
     """S3 address of the manifest of a table's extract."""
-    return f"s3://{ports.places.lake}/{keys.copy_manifest(plan.lake_prefix)}"
+    return f"s3://{ports.places.lake}/{keys.copy_manifest(plan.lake_prefix, short(record.session))}"
 
 
 def settle(ports: Ports, record: TableRecord, state: Statement) -> Statement:
@@ -68,7 +67,7 @@ def settle(ports: Ports, record: TableRecord, state: Statement) -> Statement:
     if not state.transient:
         raise StatementFailed(state.error, where=record.table, next_step="see the report and the source's values.")
     attempt = record.load_attempt + 1
-    ports.ledger.save_table(record.model_copy(update={"load_attempt": attempt}), record.state)
+    ports.ledger.save_table(record.model_copy(update={"load_attempt": attempt}))
     raise TargetBusy(state.error, where=record.table)
 
 

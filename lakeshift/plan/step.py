@@ -9,18 +9,26 @@ from collections.abc import Sequence
 import structlog
 
 from lakeshift.check.step import migration_of
-from lakeshift.errors import NameCollision, ObjectUnsupported, StatementFailed, TerminalError, TypeUnsupported
+from lakeshift.errors import (
+    NameCollision,
+    ObjectUnsupported,
+    StatementFailed,
+    TargetBusy,
+    TerminalError,
+    TypeUnsupported,
+)
 from lakeshift.inventory.step import Entry, inventory_of
 from lakeshift.lake import keys
 from lakeshift.load import sql
 from lakeshift.model import Failure, Noun, RunRecord, RunState, TablePlan, TableRecord, TableState
 from lakeshift.plan.table import table_plan, target_of
-from lakeshift.ports import Ports, Warehouse
+from lakeshift.ports import Ports, Statement, Warehouse
 from lakeshift.spec import Migration
 from lakeshift.types.names import quoted
 
 log = structlog.get_logger()
-SETUP_SECONDS = 300
+SETUP_SECONDS = 120
+SETUP_ATTEMPTS = 3
 
 
 class Planned(Noun):
@@ -50,7 +58,7 @@ def plan(ports: Ports, run: str) -> Planned:
     key = keys.run_file(run, "items.json")
     _write(ports, key, json.dumps([{"run": run, "table": table.source.id} for table in plans]).encode())
     if record.state is RunState.INVENTORIED:
-        ports.ledger.save_run(record.model_copy(update={"state": RunState.MIGRATING}))
+        ports.ledger.save_run(record.model_copy(update={"state": RunState.MIGRATING}), record.state)
     log.info("plan.done", run=run, tables=len(plans), refused=len(refused))
     limit = migration.input_max_parallelism or ports.defaults.input_max_parallelism
     return Planned(bucket=ports.places.staging, key=key, tables=len(plans), max_concurrency=limit)
@@ -100,10 +108,20 @@ def _prepare(warehouse: Warehouse, plans: Sequence[TablePlan], run: str) -> None
     schemas = sorted({quoted(table.target.schema_) for table in plans if not table.precreated})
     statements = [*(f"CREATE SCHEMA IF NOT EXISTS {schema}" for schema in schemas), *sql.history_table()]
     for start in range(0, len(statements), sql.MAX_BATCH):
-        batch = statements[start : start + sql.MAX_BATCH]
-        state = warehouse.poll(warehouse.submit(batch, sql.token(run, "plan", *batch)), SETUP_SECONDS)
-        if not state.finished or state.error:
-            raise StatementFailed(f"the schemas could not be made: {state.error or 'no end in time'}", where=run)
+        _run(warehouse, statements[start : start + sql.MAX_BATCH], run)
+
+
+def _run(warehouse: Warehouse, batch: Sequence[str], run: str) -> None:
+    """Run a batch to its end; when it met another transaction it is a new batch, with a new token."""
+    state = Statement(finished=False)
+    for attempt in range(SETUP_ATTEMPTS):
+        token = sql.token(run, "plan", str(attempt), *batch)
+        state = warehouse.poll(warehouse.submit(batch, token), SETUP_SECONDS)
+        if state.finished and not state.error:
+            return
+        if state.error and not state.transient:
+            raise StatementFailed(f"the schemas could not be made: {state.error}", where=run)
+    raise TargetBusy(f"the schemas could not be made: {state.error or 'no end in time'}", where=run)
 
 
 def _planned(run: str, table: TablePlan) -> TableRecord:
@@ -113,6 +131,7 @@ def _planned(run: str, table: TablePlan) -> TableRecord:
         target=table.target.id,
         state=TableState.PLANNED,
         rows_expected=table.rows,
+        notes=tuple(f"{column.target}: {column.note}" for column in table.columns if column.note),
     )
 
 

@@ -51,6 +51,7 @@ def _table(table: TableRecord) -> dict[str, Any]:
         "status": table.state.value,
         "rows": table.rows.model_dump(),
         "bytes": table.bytes_done,
+        "notes": list(table.notes),
         "seconds": {
             verb: round((span.ended - span.started).total_seconds(), 3)
             for verb, span in table.spans.items()

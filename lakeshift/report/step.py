@@ -8,7 +8,7 @@ import structlog
 
 from lakeshift.lake import keys
 from lakeshift.ledger.failure import FINAL, fail
-from lakeshift.model import Failure, RunRecord, TableRecord
+from lakeshift.model import FINAL_RUN_STATES, Failure, RunRecord, TableRecord
 from lakeshift.ports import Ports
 from lakeshift.report.answer import write_answer
 from lakeshift.report.document import document, outcome, page
@@ -16,23 +16,43 @@ from lakeshift.report.document import document, outcome, page
 log = structlog.get_logger()
 
 
-def report(ports: Ports, run: str, failure: Failure | None = None) -> RunRecord:
-    """Close a run: called when none of its tables is at work any more; repeating it writes the same again.
+def report(ports: Ports, run: str, failure: Failure | None = None, *, refresh: bool = False) -> RunRecord:
+    """Close a run: called by its own execution when none of its tables is at work any more.
 
-    A table that neither ended nor waits for its load was cut off without a word; it counts as failed.
+    A table that neither ended nor waits for its load was cut off without a word; it counts as failed. With `refresh`
+    another execution has loaded tables of the run: one that is closed gets its reports anew, an open one is left alone.
     """
-    for table in ports.ledger.tables(run):
-        if not failure and table.state not in FINAL and not table.pending:
-            fail(ports, run, table.table, _cut_off(table))
-    tables = ports.ledger.tables(run)
     record = ports.ledger.run(run)
-    known = failure or record.failure
-    closed = record.model_copy(update={"ended": ports.clock(), "failure": known, "tables": len(tables)})
-    closed = closed.model_copy(update={"state": outcome(closed, tables)})
+    if refresh and record.state not in FINAL_RUN_STATES:
+        return record
+    for table in ports.ledger.tables(run):
+        if not refresh and not failure and table.state not in FINAL and not table.pending:
+            fail(ports, run, table.table, _cut_off(table))
+    return _close(ports, record, failure)
+
+
+def report_check(ports: Ports, upload: tuple[str, str, str], execution: str, failure: Failure) -> RunRecord:
+    """Close a run whose check did not come to an end; a run of another execution is left alone.
+
+    Args:
+        upload: bucket, key and version id of the config.
+    """
+    record = ports.ledger.run(keys.run_id(*upload))
+    if record.execution != execution or record.state in FINAL_RUN_STATES:
+        return record
+    return _close(ports, record, failure)
+
+
+def _close(ports: Ports, record: RunRecord, failure: Failure | None) -> RunRecord:
+    tables = ports.ledger.tables(record.run)
+    closed = record.model_copy(update={"failure": failure or record.failure, "tables": len(tables)})
+    state = outcome(closed, tables)
+    ended = record.ended if record.ended and record.state is state else ports.clock()
+    closed = closed.model_copy(update={"state": state, "ended": ended})
     _write(ports, closed, tables)
     write_answer(ports, closed)
-    ports.ledger.save_run(closed)
-    log.info("report.done", run=run, status=closed.state.value)
+    ports.ledger.save_run(closed, record.state)
+    log.info("report.done", run=record.run, status=closed.state.value)
     return closed
 
 

@@ -33,13 +33,15 @@ _KINDS = {
 _STANDARD_NAMES = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL", "RECORD": "STRUCT"}
 # (precision, scale) of the types without parameters; BIGNUMERIC holds 76 whole digits and a part of the 77th.
 _DECIMALS = {"NUMERIC": (38, 9), "BIGNUMERIC": (76, 38)}
+# Digits after the second.
+_MICROSECONDS = 6
 
 
 def columns(schema: Sequence[Mapping[str, Any]]) -> tuple[Column, ...]:
     """Columns of a BigQuery JSON schema (`tables.get` or `bq show --schema`).
 
     Raises:
-        TypeUnsupported: a field's type is not known; names the column.
+        TypeUnsupported: a field's type is not known, or is finer than microseconds; names the column.
     """
     return tuple(_column(field, "") for field in schema)
 
@@ -64,6 +66,10 @@ def _single(field: Mapping[str, Any], path: str) -> Column:
     name = str(field["type"]).upper()
     if name not in _KINDS:
         raise TypeUnsupported(f"BigQuery type {name} is not known", where=path, next_step="exclude the table.")
+    # Extracts hold microseconds; the rest of a TIMESTAMP(12) would be cut in silence.
+    if int(field.get("timestampPrecision") or _MICROSECONDS) > _MICROSECONDS:
+        text = f"{name}({field['timestampPrecision']}) is finer than microseconds"
+        raise TypeUnsupported(text, where=path, next_step="exclude the table.")
     kind = _KINDS[name]
     precision, scale = _digits(field, name)
     fields = _fields(field, kind, path)

@@ -43,7 +43,9 @@ _PLAIN = {
     # COPY cannot fill TIME from Parquet, so it travels as text.
     Kind.TIME: RedshiftType("TIME", "VARCHAR(15)", "CAST({column} AS TIME)"),
     Kind.DATETIME: _same("TIMESTAMP"),
-    Kind.TIMESTAMP: _same("TIMESTAMPTZ"),
+    # COPY reads Parquet as Spectrum does, which knows no TIMESTAMPTZ: the instant lands as UTC without its zone.
+    # https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_EXTERNAL_TABLE.html
+    Kind.TIMESTAMP: RedshiftType("TIMESTAMPTZ", "TIMESTAMP", "({column} AT TIME ZONE 'UTC')"),
     # Redshift has year-month and day-second intervals, BigQuery mixes both in one value: only text holds all.
     Kind.INTERVAL: RedshiftType("VARCHAR(64)", "VARCHAR(64)", note="INTERVAL becomes text, as BigQuery prints it"),
     # SERIALIZETOJSON makes a string scalar of JSON text; JSON_PARSE makes the value of it.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import structlog
 
 from lakeshift.check.step import migration_of
-from lakeshift.errors import ValidationFailed
+from lakeshift.errors import ValidationFailed, WrongState
 from lakeshift.extract.step import extract_of
 from lakeshift.lake.parquet import count_rows
 from lakeshift.ledger.tables import clocked, end, passed
 from lakeshift.load import sql
+from lakeshift.load.target import difference
 from lakeshift.model import ExtractManifest, LakeFile, Rows, TablePlan, TableState
 from lakeshift.plan.step import plan_of
 from lakeshift.ports import Ports, Warehouse
@@ -26,27 +27,24 @@ def validate(ports: Ports, run: str, table: str) -> None:
     record = ports.ledger.table(run, table)
     if passed(record, TableState.VALIDATED):
         return
+    if record.state is not TableState.LOADED:
+        raise WrongState(f"the table is {record.state}, not loaded", where=table)
     record = clocked(ports, record, "validate")
     migration = migration_of(ports, run)
     plan = plan_of(ports, run, table)
     warehouse = ports.warehouse(migration.target)
     _schema(warehouse, plan)
-    rows = record.rows
-    if migration.validation.depth == "count":
-        source = ports.source(migration.sources[plan.source_index]).count(plan)
-        rows = Rows(
-            source=source, lake=_lake_rows(ports, extract_of(ports, run, table)), target=_count(warehouse, plan)
-        )
-        _counts(plan, rows)
+    lake = _lake_rows(ports, extract_of(ports, plan, record))
+    rows = Rows(source=record.rows.source, lake=lake, target=_count(warehouse, plan))
+    _counts(plan, rows, with_source=migration.validation.depth == "count")
     end(ports, record, "validate", TableState.VALIDATED, rows=rows)
 
 
 def _schema(warehouse: Warehouse, plan: TablePlan) -> None:
-    found = [str(row[0]) for row in warehouse.query(sql.columns(plan.target.schema_, sql.staging_name(plan)))]
-    planned = [column.target for column in plan.columns]
-    if found != planned:
+    different = difference(warehouse, plan, sql.staging_name(plan))
+    if different != "":
         raise ValidationFailed(
-            f"the staging table has the columns {found}, the plan {planned}",
+            f"the staging table differs from the plan: {different or 'it is not there'}",
             where=plan.source.id,
             next_step="submit the config again.",
         )
@@ -68,8 +66,8 @@ def _count(warehouse: Warehouse, plan: TablePlan) -> int:
     return int(str(warehouse.query(sql.count(plan))[0][0]))
 
 
-def _counts(plan: TablePlan, rows: Rows) -> None:
-    if not rows.source == rows.lake == rows.target:
+def _counts(plan: TablePlan, rows: Rows, *, with_source: bool) -> None:
+    if rows.lake != rows.target or (with_source and rows.source != rows.lake):
         raise ValidationFailed(
             f"row counts differ: source {rows.source}, lake {rows.lake}, target {rows.target}",
             where=plan.source.id,

@@ -90,20 +90,22 @@ def test_a_claim_is_won_once(ledger: Ledger) -> None:
 def test_a_run_keeps_every_field(ledger: Ledger) -> None:
     full = run_record(state=RunState.FAILED, ended=NOW, snapshot=NOW, tables=3, failure=Failure(code="X", message="y"))
     ledger.claim(run_record())
-    ledger.save_run(full)
+    ledger.save_run(full, RunState.CHECKING)
     assert ledger.run("shop-1") == full
+    with pytest.raises(LedgerConflict):
+        ledger.save_run(run_record(), RunState.CHECKING)
 
 
 def test_an_unknown_run_is_not_invented(ledger: Ledger) -> None:
     with pytest.raises(KeyError):
         ledger.run("shop-1")
     with pytest.raises(LedgerConflict):
-        ledger.save_run(run_record())
+        ledger.save_run(run_record(), RunState.CHECKING)
 
 
 def test_adding_tables_again_changes_nothing(ledger: Ledger) -> None:
     ledger.add_tables([table_record()])
-    ledger.save_table(table_record(state=TableState.EXTRACTING), TableState.PLANNED)
+    ledger.save_table(table_record(state=TableState.EXTRACTING))
     ledger.add_tables([table_record(), table_record("p.d.lines")])
     assert [(table.table, table.state) for table in ledger.tables("shop-1")] == [
         ("p.d.lines", TableState.PLANNED),
@@ -123,29 +125,31 @@ def test_a_table_keeps_every_field(ledger: Ledger) -> None:
         load_attempt=4,
         spans={"extract": Span(started=NOW, ended=NOW)},
         failure=Failure(code="X", message="y"),
+        notes=("price: becomes text",),
     )
     ledger.add_tables([table_record()])
-    ledger.save_table(full, TableState.PLANNED)
-    assert ledger.table("shop-1", "p.d.orders") == full
+    assert ledger.save_table(full) == full.model_copy(update={"version": 1})
+    assert ledger.table("shop-1", "p.d.orders") == full.model_copy(update={"version": 1})
 
 
-def test_a_move_from_a_state_that_is_past_is_refused(ledger: Ledger) -> None:
+def test_a_write_on_a_version_that_is_past_is_refused(ledger: Ledger) -> None:
     ledger.add_tables([table_record()])
-    ledger.save_table(table_record(state=TableState.EXTRACTING), TableState.PLANNED)
+    first = ledger.save_table(table_record(session="one"))
     with pytest.raises(LedgerConflict, match=r"p\.d\.orders"):
-        ledger.save_table(table_record(state=TableState.EXTRACTED), TableState.PLANNED)
+        ledger.save_table(table_record(session="two"))
     with pytest.raises(LedgerConflict):
-        ledger.save_table(table_record("p.d.unknown"), TableState.PLANNED)
-    assert ledger.table("shop-1", "p.d.orders").state is TableState.EXTRACTING
+        ledger.save_table(table_record("p.d.unknown"))
+    assert ledger.table("shop-1", "p.d.orders") == first
+    assert ledger.save_table(first).version == 2
 
 
 def test_pending_lists_a_table_until_it_is_not(ledger: Ledger) -> None:
     ledger.add_tables([table_record()])
     assert ledger.pending() == []
-    ledger.save_table(table_record(pending=True), TableState.PLANNED)
+    waiting = ledger.save_table(table_record(pending=True))
     assert ledger.pending() == [("shop-1", "p.d.orders")]
     assert ledger.table("shop-1", "p.d.orders").pending
-    ledger.save_table(table_record(), TableState.PLANNED)
+    ledger.save_table(waiting.model_copy(update={"pending": False}))
     assert ledger.pending() == []
 
 

@@ -22,7 +22,7 @@ from lakeshift.load.step import load
 from lakeshift.model import Failure, SourceTable, TablePlan, TableRef
 from lakeshift.plan.step import plan
 from lakeshift.ports import Defaults, Places, Ports, ReadSession, Statement
-from lakeshift.report.step import report
+from lakeshift.report.step import report, report_check
 from lakeshift.spec import Source as SourceSpec
 from lakeshift.spec import Target as TargetSpec
 from lakeshift.types.bigquery import columns
@@ -150,7 +150,6 @@ def noting_ports(notes: Notes) -> Ports:
         defaults=Defaults(2, True, "role", "dev", "", "workgroup", "secret"),
         ledger=NotingLedger(notes),
         objects=NotingObjects(notes),
-        secrets=None,  # type: ignore[arg-type]  # sources here need no key
         source=source,
         warehouse=warehouse,
         clock=lambda: NOW,
@@ -159,11 +158,11 @@ def noting_ports(notes: Notes) -> Ports:
 
 @pytest.fixture(scope="module")
 def used() -> dict[str, set[str]]:
-    """What every verb used over a whole run, a failed table, a cut-off table and a table that waits for its load."""
+    """What every verb used over a whole run and over each way to leave it early."""
     notes = Notes()
     ports = noting_ports(notes)
-    for body, end in ((CONFIG, "publish"), (CONFIG, "fail"), (CONFIG, "report"), (SCHEDULED, "pending")):
-        migrate(ports, notes, body, end)
+    for end in ("publish", "check", "fail", "report", "pending"):
+        migrate(ports, notes, SCHEDULED if end == "pending" else CONFIG, end)
     return notes.used
 
 
@@ -178,6 +177,10 @@ def migrate(ports: Ports, notes: Notes, body: bytes, end: str) -> None:
     ports.objects.put("config", key, body)
     notes.verb = "check"
     run, table = check(ports, "config", key, "v1", "execution").run, "p.shop.orders"
+    if end == "check":
+        failure = Failure(code="Broken", message="")
+        do("report", lambda: report_check(ports, ("config", key, "v1"), "execution", failure))
+        return
     do("inventory", lambda: inventory(ports, run))
     do("plan", lambda: plan(ports, run))
     do("extract", lambda: extract(ports, run, table, lambda: False))
@@ -190,6 +193,7 @@ def migrate(ports: Ports, notes: Notes, body: bytes, end: str) -> None:
     if end == "pending":
         do("pending", lambda: pending(ports, "execution"))
     do("report", lambda: report(ports, run))
+    do("report", lambda: report(ports, run, refresh=True))
 
 
 @pytest.mark.parametrize("verb", MATRIX)

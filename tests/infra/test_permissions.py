@@ -60,7 +60,7 @@ MATRIX = {
     "plan": "staging:read staging:write runs:read runs:write tables:write warehouse",
     "extract": "staging:read lake:write tables:read tables:write chunks:read chunks:write secret",
     "load": LOADING,
-    "validate": f"{LOADING} secret",
+    "validate": LOADING,
     "publish": LOADING,
     "fail": "tables:read tables:write",
     "pending": "staging:write tables:pending",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lakeshift.model import RunState
 from tests.state_machines.interpreter import Answer, Machines, Payload, StepError, failing
 
 UPLOAD = {"bucket": "config", "key": "configs/shop.json", "versionId": "v1"}
@@ -57,7 +58,7 @@ def prepared(
         "Validate": done,
         "Publish": done,
         "Fail": lambda payload: {"run": payload["run"], "table": payload["table"]},
-        "Report": lambda payload: {"run": payload["run"], "status": status},
+        "Report": lambda payload: {"run": payload.get("run", "r"), "status": status},
         **(changes or {}),
     }
     return machines
@@ -93,10 +94,33 @@ def test_only_an_accepted_configuration_goes_on(
     assert machines.functions.verbs() == ["Check"]
 
 
-def test_a_check_that_breaks_fails_with_its_own_error(machines: Machines) -> None:
-    found = prepared(machines, {"Check": raising("TerminalError")}).run("migrate", UPLOAD)
+@pytest.mark.parametrize(("error", "calls"), [("TerminalError", 1), ("TransientError", 9)])
+def test_a_check_that_breaks_is_answered_once_and_fails_with_its_own_error(
+    machines: Machines, error: str, calls: int
+) -> None:
+    found = prepared(machines, {"Check": raising(error)}, status="failed").run("migrate", UPLOAD)
+    assert (found.status, found.error, "because" in found.cause) == ("FAILED", error, True)
+    assert machines.functions.verbs() == ["Check"] * calls + ["Report"]
+    (report,) = machines.functions.payloads("Report")
+    assert set(report) == {"upload", "error"}
+    assert report["upload"] == {**UPLOAD, "execution": found.executionArn}
+    assert report["error"] == {"Error": error, "Cause": found.cause}
+
+
+@pytest.mark.parametrize("status", ["checking", "accepted", "refused", "migrating", "succeeded"])
+def test_a_broken_check_fails_whatever_the_state_of_the_run_that_another_execution_owns(
+    machines: Machines, status: str
+) -> None:
+    found = prepared(machines, {"Check": raising("TerminalError")}, status=status).run("migrate", UPLOAD)
     assert (found.status, found.error) == ("FAILED", "TerminalError")
-    assert machines.functions.verbs() == ["Check"]
+
+
+@pytest.mark.parametrize(("error", "calls"), [("TerminalError", 1), ("TransientError", 9)])
+def test_a_broken_check_keeps_its_error_when_it_cannot_be_answered(machines: Machines, error: str, calls: int) -> None:
+    changes = {"Check": raising("Lambda.Unknown"), "Report": raising(error)}
+    found = prepared(machines, changes).run("migrate", UPLOAD)
+    assert (found.status, found.error) == ("FAILED", "Lambda.Unknown")
+    assert machines.functions.verbs() == ["Check"] * 4 + ["Report"] * calls
 
 
 @pytest.mark.parametrize(
@@ -216,8 +240,16 @@ def test_the_scheduled_load_begins_at_load_and_reports_each_run(machines: Machin
     found = machines.run("load", {})
     assert found.status == "SUCCEEDED"
     assert [machines.functions.verbs(f"{run}-table") for run in ("r1", "r2")] == [PUBLISHED[1:]] * 2
-    assert sorted(report["run"] for report in machines.functions.payloads("Report")) == ["r1", "r2"]
+    reports = sorted(machines.functions.payloads("Report"), key=lambda payload: str(payload["run"]))
+    assert reports == [{"run": run, "refresh": True} for run in ("r1", "r2")]
     assert machines.functions.payloads("Pending") == [{"execution": found.executionArn}]
+
+
+@pytest.mark.parametrize("status", list(RunState))
+def test_the_scheduled_load_takes_any_state_of_a_run(machines: Machines, status: RunState) -> None:
+    prepared(machines, status=status.value)
+    machines.functions.answers["Pending"] = pending(machines, ["r1"])
+    assert machines.run("load", {}).status == "SUCCEEDED"
 
 
 def test_the_scheduled_load_ends_at_once_when_nothing_waits(machines: Machines) -> None:

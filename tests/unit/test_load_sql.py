@@ -14,7 +14,7 @@ from tests.unit.plans import MIXED, PLAIN, plan
 
 GOLDEN = Path(__file__).parent / "golden"
 ROLE = "arn:aws:iam::123456789012:role/copy"
-URL = "s3://lake/raw/p/Shop/Orders/run=shop-0123456789ab/_manifest.json"
+URL = "s3://lake/raw/p/Shop/Orders/run=shop-0123456789ab/_manifest-0123456789.json"
 CASES = {
     "plain": [*sql.staging(plan(PLAIN)), sql.copy(plan(PLAIN), URL, ROLE), *sql.convert(plan(PLAIN))],
     "mixed": [*sql.staging(plan(MIXED)), sql.copy(plan(MIXED), URL, ROLE), *sql.convert(plan(MIXED))],
@@ -26,7 +26,8 @@ CASES = {
         sql.published(plan(PLAIN)),
         sql.count(plan(PLAIN)),
         sql.columns("it's", "t"),
-        sql.exists("s", "t"),
+        sql.kind("s", "t"),
+        sql.last_published(plan(PLAIN)),
     ],
 }
 

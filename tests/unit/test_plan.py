@@ -11,7 +11,7 @@ from lakeshift.inventory.select import select
 from lakeshift.lake import keys
 from lakeshift.model import TableRef
 from lakeshift.plan.step import _refuse_collisions
-from lakeshift.plan.table import ROW_GROUP_ROWS, rows_per_file, table_plan
+from lakeshift.plan.table import rows_per_file, rows_per_group, table_plan
 from lakeshift.spec import Dataset
 from tests.unit.plans import PLAIN, SNAPSHOT, entry, migration, plan
 
@@ -81,10 +81,26 @@ def test_two_sources_of_one_target_are_both_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "size", "groups"), [(0, 0, 32), (10, 10, 32), (10**9, 10**11, 20), (10, 10**10, 1), (10**6, 2 * 10**9, 1)]
+    ("rows", "size", "group", "file"),
+    [
+        (0, 0, 65_536, 262_144),
+        (10**9, 10**11, 131_072, 20 * 131_072),
+        (10**6, 2 * 10**10, 3_355, 4 * 3_355),
+        (10, 10**10, 1, 1),
+        (10**10, 10**11, 131_072, 128 * 131_072),
+    ],
 )
-def test_files_are_whole_row_groups_of_about_256_mb(rows: int, size: int, groups: int) -> None:
-    assert rows_per_file(rows, size) == groups * ROW_GROUP_ROWS
+def test_files_are_whole_row_groups_of_about_256_mb(rows: int, size: int, group: int, file: int) -> None:
+    assert rows_per_group(rows, size) == group
+    assert rows_per_file(rows, size) == file
+
+
+def test_tables_over_one_session_and_our_own_names_are_refused() -> None:
+    assert "one read session carries" in refusal(bytes=600 * 1024**3)
+    given = entry(PLAIN, "orders__ls_prev")
+    assert given.table
+    with pytest.raises(TypeUnsupported, match="our own staging tables"):
+        table_plan("run-1", given, given.table, migration(), SNAPSHOT)
 
 
 def test_runs_are_named_by_upload() -> None:

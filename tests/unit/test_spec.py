@@ -95,9 +95,33 @@ def test_workgroup_and_cluster_exclude_each_other() -> None:
     assert problem.pointer == "/target"
 
 
-@pytest.mark.parametrize("schema", ["{datset}", "{", "a}b", ""])
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "{datset}",
+        "{",
+        "a}b",
+        "",
+        "}{",
+        "{}",
+        "{0}",
+        "{dataset!r}",
+        "{dataset:>3}",
+        "{dataset[0]}",
+        "{dataset.x}",
+        "{{}",
+    ],
+)
 def test_schema_knows_its_placeholders(schema: str) -> None:
     assert [problem.pointer for problem in problems(config(target={"schema": schema}))] == ["/target/schema"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "filled"), [("{project}_{dataset}", "p_d"), ("plain", "plain"), ("{{{dataset}}}", "{d}")]
+)
+def test_what_is_accepted_as_schema_can_be_filled(schema: str, filled: str) -> None:
+    found = read(json.dumps(config(target={"schema": schema})).encode()).target.schema_name
+    assert found.format(project="p", dataset="d") == filled
 
 
 def test_the_published_schema_is_this_one() -> None:

@@ -34,7 +34,7 @@ LEG = [field("INT64") | {"name": "a"}, field("BYTES") | {"name": "b"}]
         (field("DATE"), "DATE", "DATE", "DATE"),
         (field("TIME"), "TIME", "TIME", "VARCHAR(15)"),
         (field("DATETIME"), "DATETIME", "TIMESTAMP", "TIMESTAMP"),
-        (field("TIMESTAMP"), "TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMPTZ"),
+        (field("TIMESTAMP"), "TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMP"),
         (field("NUMERIC"), "NUMERIC", "DECIMAL(38,9)", "DECIMAL(38,9)"),
         (field("NUMERIC", precision="10", scale="2"), "NUMERIC(10, 2)", "DECIMAL(10,2)", "DECIMAL(10,2)"),
         (field("NUMERIC", precision="10"), "NUMERIC(10)", "DECIMAL(10,0)", "DECIMAL(10,0)"),

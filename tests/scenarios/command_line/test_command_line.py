@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,12 @@ import pytest
 
 from tests.scenarios.cloud import Cloud, config
 
-ROWS = '{"id": 1, "tags": ["a", "b"]}\n{"id": 2, "tags": []}\n'
-SCHEMA = [{"name": "id", "type": "INT64"}, {"name": "tags", "type": "STRING", "mode": "REPEATED"}]
+ROWS = '{"id": 1, "tags": ["a", "b"], "big": "0.5"}\n{"id": 2, "tags": []}\n'
+SCHEMA = [
+    {"name": "id", "type": "INT64"},
+    {"name": "tags", "type": "STRING", "mode": "REPEATED"},
+    {"name": "big", "type": "BIGNUMERIC"},
+]
 
 
 class Shell:
@@ -75,6 +80,9 @@ def test_seed_run_status_report_and_sql(shell: Shell) -> None:
     (table,) = report["tables"]
     assert (table["source"], table["target"], table["status"]) == ("demo.shell.orders", "shell.orders", "published")
     assert table["rows"] == {"source": 2, "lake": 2, "target": 2}
+    noted = [line for line in done.stdout.splitlines() if line.startswith("note ")]
+    assert noted == [f"note demo.shell.orders: {text}" for text in table["notes"]]
+    assert any("big" in line for line in noted)
 
     code, status = shell.json("status", run)
     assert (code, status["state"], status["tables"][0]["rows_done"]) == (0, "succeeded", 2)
@@ -119,6 +127,56 @@ def test_unknown_runs_and_stages_have_their_codes(shell: Shell, tmp_path: Path) 
     code, answer = nowhere.json("status", "none-000000000000")
     assert (code, answer["error"]) == (3, "StageMissing")
     assert nowhere("local", "status").returncode == 3
+
+
+def test_a_file_with_the_name_of_an_answer_is_not_uploaded(shell: Shell) -> None:
+    for name in ("shell.status.json", "shell.status.txt"):
+        for verb in ("submit", "run"):
+            code, answer = shell.json(verb, write(shell, name, config("shell")))
+            assert (code, answer["error"]) == (2, "ConfigInvalid")
+            assert "the name of an answer" in answer["problems"][0]["message"]
+
+
+@pytest.fixture
+def gone(tmp_path: Path) -> Shell:
+    """A home whose local cloud has died and left its endpoints behind."""
+    (tmp_path / "rows.jsonl").write_text(ROWS)
+    home = tmp_path / "gone"
+    home.mkdir()
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{unused.getsockname()[1]}"
+    (home / "endpoints.json").write_text(json.dumps({"aws": address, "bigquery": address}))
+    return Shell(tmp_path, home)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("local", "sql", "redshift", "SELECT 1"),
+        ("local", "sql", "bigquery", "SELECT 1"),
+        ("local", "seed", "--project", "p", "--dataset", "d", "--table", "t", "rows.jsonl"),
+        ("status", "none-000000000000"),
+    ],
+    ids=lambda words: "-".join(words[:3]),
+)
+def test_a_local_cloud_that_has_died_is_an_environment_problem(gone: Shell, words: tuple[str, ...]) -> None:
+    done = gone(*words)
+    assert (done.returncode, done.stdout) == (3, "")
+    (line,) = done.stderr.splitlines()
+    assert "does not answer" in line
+    assert line.endswith("Next: lakeshift local up --detach")
+
+
+def test_a_profile_that_is_not_there_is_an_environment_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    code, answer = Shell(tmp_path, tmp_path).json("status", "none-000000000000", "--stage", "prod")
+    assert (code, answer["error"]) == (3, "StoreRefused")
+
+
+def test_down_answers_in_json(gone: Shell) -> None:
+    assert gone.json("local", "down") == (0, {"running": False})
+    assert gone("local", "status").returncode == 3
 
 
 def test_status_of_the_local_cloud(shell: Shell, cloud: Cloud) -> None:

@@ -91,7 +91,8 @@ def scalar(value: Any, kind: str) -> Any:
 def test_the_lake_holds_every_value(cloud: Cloud, run: str, source: dict[int, dict[str, Any]]) -> None:
     lake = cloud.console.ports.places.lake
     prefix = f"raw/demo/nested/orders/run={run}/"
-    manifest = json.loads(cloud.console.ports.objects.get(lake, f"{prefix}_manifest.json"))
+    listed = cloud.client("s3").list_objects_v2(Bucket=lake, Prefix=f"{prefix}_manifest-")["Contents"]
+    manifest = json.loads(cloud.console.ports.objects.get(lake, listed[0]["Key"]))
     rows: list[dict[str, Any]] = []
     for entry in manifest["entries"]:
         body = cloud.console.ports.objects.get(lake, entry["url"].removeprefix(f"s3://{lake}/"))

@@ -19,7 +19,7 @@ CREATE TABLE "shop"."orders__ls_0123456789ab" (
 );
 
 COPY "shop"."orders__ls_0123456789ab_in"
-FROM 's3://lake/raw/p/Shop/Orders/run=shop-0123456789ab/_manifest.json'
+FROM 's3://lake/raw/p/Shop/Orders/run=shop-0123456789ab/_manifest-0123456789.json'
 IAM_ROLE 'arn:aws:iam::123456789012:role/copy'
 FORMAT AS PARQUET MANIFEST SERIALIZETOJSON;
 

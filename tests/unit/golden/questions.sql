@@ -4,6 +4,7 @@ CREATE TABLE IF NOT EXISTS "lakeshift"."load_history" (
   run VARCHAR(128) NOT NULL,
   source VARCHAR(4096) NOT NULL,
   target VARCHAR(512) NOT NULL,
+  snapshot_at VARCHAR(32) NOT NULL,
   manifest VARCHAR(4096) NOT NULL,
   row_count BIGINT NOT NULL,
   published_at TIMESTAMPTZ NOT NULL
@@ -15,4 +16,6 @@ SELECT COUNT(*) FROM "shop"."orders__ls_0123456789ab";
 
 SELECT column_name, data_type, character_maximum_length, numeric_precision, numeric_scale FROM svv_columns WHERE table_schema = 'it''s' AND table_name = 't' ORDER BY ordinal_position;
 
-SELECT 1 FROM svv_tables WHERE table_schema = 's' AND table_name = 't';
+SELECT table_type FROM svv_tables WHERE table_schema = 's' AND table_name = 't';
+
+SELECT source, snapshot_at FROM "lakeshift"."load_history" WHERE target = 'shop.orders' ORDER BY snapshot_at DESC LIMIT 1;

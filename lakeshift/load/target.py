@@ -1,0 +1,98 @@
+"""What stands at the target before a run replaces it: ours, somebody else's, made beforehand, or newer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lakeshift.errors import Superseded, TargetMismatch, TargetMissing
+from lakeshift.load import sql
+from lakeshift.model import TablePlan
+from lakeshift.ports import Warehouse
+
+# The spellings under which Redshift's catalog shows the types that we plan.
+_CATALOG_NAMES = {
+    "boolean": "BOOLEAN",
+    "bigint": "BIGINT",
+    "double precision": "DOUBLE PRECISION",
+    "date": "DATE",
+    "time without time zone": "TIME",
+    "timestamp without time zone": "TIMESTAMP",
+    "timestamp with time zone": "TIMESTAMPTZ",
+    "character varying": "VARCHAR",
+    "binary varying": "VARBYTE",
+    "varbyte": "VARBYTE",
+    "numeric": "DECIMAL",
+    "super": "SUPER",
+    "geography": "GEOGRAPHY",
+}
+
+
+def check_target(warehouse: Warehouse, plan: TablePlan) -> None:
+    """Make sure that the plan may replace what stands at its target.
+
+    Raises:
+        TargetMismatch: a view, a table that this source has not published, or a pre-created one with other columns.
+        TargetMissing: a pre-created table that is not there.
+        Superseded: a later snapshot is published already.
+    """
+    kinds = [str(row[0]) for row in warehouse.query(sql.kind(plan.target.schema_, plan.target.table))]
+    last = warehouse.query(sql.last_published(plan))
+    if kinds and kinds != ["BASE TABLE"]:
+        raise TargetMismatch(f"{plan.target.id} is a {kinds[0].lower()}", where=plan.source.id, next_step="rename it.")
+    if plan.precreated:
+        check_precreated(warehouse, plan)
+    elif kinds and [row[0] for row in last] != [plan.source.id]:
+        owner = f"was published from {last[0][0]}" if last else "was not made by a migration"
+        raise TargetMismatch(
+            f"{plan.target.id} exists and {owner}",
+            where=plan.source.id,
+            next_step="rename or drop it, choose another schema, or set initiateSchemaDetection to false.",
+        )
+    if last and str(last[0][1]) > sql.instant(plan.snapshot):
+        raise Superseded(f"{plan.target.id} holds a later snapshot, of {last[0][1]}", where=plan.source.id)
+
+
+def check_precreated(warehouse: Warehouse, plan: TablePlan) -> None:
+    """Raise TargetMissing or TargetMismatch unless the target has the plan's columns in the plan's order.
+
+    A VARCHAR or VARBYTE of any length is accepted: COPY itself refuses a value that is too long for it.
+    """
+    different = difference(warehouse, plan, plan.target.table)
+    if different is None:
+        raise TargetMissing(
+            f"the table {plan.target.id} does not exist",
+            where=plan.source.id,
+            next_step="create it, or set initiateSchemaDetection to true.",
+        )
+    if different:
+        raise TargetMismatch(
+            f"{plan.target.id} differs from the plan: {different}",
+            where=plan.source.id,
+            next_step="change the table, or set initiateSchemaDetection to true.",
+        )
+
+
+def difference(warehouse: Warehouse, plan: TablePlan, table: str) -> str | None:
+    """How a table of the plan's schema differs from the plan in names, order and types; "" if not, None if absent."""
+    found = [_column(row) for row in warehouse.query(sql.columns(plan.target.schema_, table))]
+    planned = [(column.target, _family(column.target_type)) for column in plan.columns]
+    if not found:
+        return None
+    return "" if found == planned else _difference(found, planned)
+
+
+def _column(row: Sequence[object]) -> tuple[str, str]:
+    name, kind, _, precision, scale = row
+    family = _CATALOG_NAMES.get(str(kind).lower(), str(kind).upper())
+    return str(name), f"DECIMAL({precision},{scale})" if family == "DECIMAL" else family
+
+
+def _family(target_type: str) -> str:
+    return target_type if target_type.startswith("DECIMAL") else target_type.split("(", maxsplit=1)[0]
+
+
+def _difference(found: list[tuple[str, str]], planned: list[tuple[str, str]]) -> str:
+    if len(found) != len(planned):
+        return f"it has {len(found)} columns, the plan {len(planned)}"
+    pairs = [(old, new) for old, new in zip(found, planned, strict=True) if old != new]
+    return "; ".join(f"{' '.join(old)} where the plan has {' '.join(new)}" for old, new in pairs)
