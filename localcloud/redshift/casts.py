@@ -39,6 +39,21 @@ def translate_cast(node: exp.Expr) -> exp.Expr:
     return fill(f"{function}(_0 AS {target.duckdb})", source)
 
 
+def place_in_utc(tree: exp.Expr) -> bool:
+    """Rewrites TIMESTAMP AT TIME ZONE 'UTC' as a cast to TIMESTAMPTZ, which means the same where the session is in UTC.
+
+    https://docs.aws.amazon.com/redshift/latest/dg/r_AT_TIME_ZONE.html
+    """
+    found = list(tree.find_all(exp.AtTimeZone))
+    for node in found:
+        zone = node.args["zone"]
+        plain = node.this.is_type(DType.TIMESTAMP, DType.TIMESTAMPNTZ)
+        if not (plain and zone.is_string and zone.name.upper() == "UTC"):
+            raise NotInTwinError("AT TIME ZONE of anything but a TIMESTAMP without zone at 'UTC'")
+        node.replace(exp.cast(node.this.copy(), DType.TIMESTAMPTZ))
+    return bool(found)
+
+
 def check_cast(node: exp.Cast) -> None:
     """Refuses a cast that Redshift has not, or whose rounding is unclear."""
     source, target = node.this, redshift_type(node.args["to"])

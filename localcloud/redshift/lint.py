@@ -126,7 +126,18 @@ RULES: tuple[Rule, ...] = (
 )
 
 _SCALARS: tuple[type[exp.Expr], ...] = (
-    *(exp.Abs, exp.Add, exp.Alias, exp.And, exp.Avg, exp.Between, exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor),
+    *(
+        exp.Abs,
+        exp.Add,
+        exp.Alias,
+        exp.And,
+        exp.AtTimeZone,
+        exp.Avg,
+        exp.Between,
+        exp.BitwiseAnd,
+        exp.BitwiseOr,
+        exp.BitwiseXor,
+    ),
     *(exp.Boolean, exp.Bracket, Call, exp.Case, exp.Cast, exp.Ceil, exp.Coalesce, exp.Column, exp.Count),
     *(exp.CurrentDate, exp.CurrentTimestamp, exp.CurrentUser, exp.DataType, exp.DataTypeParam, exp.DenseRank, exp.Div),
     *(exp.Dot, exp.DPipe, exp.EQ, exp.Escape, exp.Exists, exp.Exp, exp.Extract, exp.FirstValue, exp.Floor, exp.GT),

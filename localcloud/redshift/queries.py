@@ -13,6 +13,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
 from localcloud.redshift import lint, system
+from localcloud.redshift.casts import place_in_utc
 from localcloud.redshift.catalog import INTERNAL, Catalog
 from localcloud.redshift.dialect import TwinRedshift
 from localcloud.redshift.errors import NotInTwinError, RedshiftError, no_column, unsupported
@@ -113,6 +114,8 @@ def analyse(tree: exp.Query, scope: Scope) -> exp.Query:
         typed = annotate_types(qualified, schema=schema, dialect=TwinRedshift)
     except OptimizeError as error:
         raise _unresolved(error) from error
+    if place_in_utc(typed):
+        typed = annotate_types(typed, schema=schema, dialect=TwinRedshift)
     for _ in range(_MAX_ROUNDS):
         if not rewrite_paths(typed):
             break

@@ -26,7 +26,7 @@ DIGITS = {"NUMERIC", "BIGNUMERIC"}
 def run(cloud: Cloud) -> str:
     cloud.seed("demo.nested.orders", HERE / "orders.jsonl", HERE / "schema.json")
     record = cloud.wait(cloud.submit("nested", config("nested")))
-    assert record.state is RunState.SUCCEEDED, cloud.tables(record.run)
+    assert record.state is RunState.SUCCEEDED, [table.failure for table in cloud.tables(record.run).values()]
     return record.run
 
 
