@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lakeshift.errors import LedgerConflict
+from lakeshift.errors import TerminalError
 from lakeshift.load import manifest, sql
 from lakeshift.model import LakeFile
 from tests.unit.plans import MIXED, PLAIN, plan
@@ -48,5 +48,5 @@ def test_a_manifest_lists_each_file_with_rows_once() -> None:
     assert json.loads(manifest.text("lake", files)) == {
         "entries": [{"url": f"s3://lake/{key}", "mandatory": True, "meta": {"content_length": 5}} for key in ("a", "b")]
     }
-    with pytest.raises(LedgerConflict):
+    with pytest.raises(TerminalError):
         manifest.text("lake", [files[0], files[0]])
