@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -132,8 +132,21 @@ class BigQuerySource:
     def read(self, stream: str, offset: int) -> Iterator[pa.RecordBatch]:
         """Rows of a stream from `offset`. The client itself goes on after a broken connection."""
         with _errors(stream), _lost(stream):
-            for page in self._storage.read_rows(stream, offset=offset).rows().pages:
-                yield page.to_arrow()
+            yield from _batches(self._storage.read_rows(stream, offset=offset))
+
+
+def _batches(responses: Iterable[types.ReadRowsResponse]) -> Iterator[pa.RecordBatch]:
+    """Record batches of a stream's messages; the first message of a call carries the schema, the others do not.
+
+    https://cloud.google.com/bigquery/docs/reference/storage/rpc/google.cloud.bigquery.storage.v1#readrowsresponse
+    """
+    schema: pa.Schema | None = None
+    for response in responses:
+        if response.arrow_schema.serialized_schema:
+            schema = pa.ipc.read_schema(pa.py_buffer(response.arrow_schema.serialized_schema))
+        if schema is None:
+            raise SourceBusy("the stream began without its schema")
+        yield pa.ipc.read_record_batch(pa.py_buffer(response.arrow_record_batch.serialized_record_batch), schema)
 
 
 def every_row(plan: TablePlan) -> str:
