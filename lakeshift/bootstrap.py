@@ -46,9 +46,12 @@ class Settings(Noun):
     bigquery_storage_endpoint: str = ""
 
 
-def settings(environment: Mapping[str, str] | None = None) -> Settings:
-    """Settings of this process. Raises pydantic.ValidationError naming each variable that is missing."""
-    known = os.environ if environment is None else environment
+def settings(arguments: Mapping[str, str] | None = None) -> Settings:
+    """Settings of this process: its environment, and above it the arguments of a Glue job, which has no other way.
+
+    Raises pydantic.ValidationError naming each variable that is missing.
+    """
+    known = {**os.environ, **(arguments or {})}
     prefix = "LAKESHIFT_"
     values = {name: known[prefix + name.upper()] for name in Settings.model_fields if prefix + name.upper() in known}
     # Google's REST client knows its own variable for a local BigQuery.
