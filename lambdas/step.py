@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -12,7 +11,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict
 
 from lakeshift import errors
-from lakeshift.bootstrap import lambda_ports
+from lakeshift.bootstrap import lambda_ports, settings
 from lakeshift.ports import Ports
 
 structlog.configure(
@@ -101,7 +100,7 @@ def count(**metrics: int) -> None:
     """Count things as CloudWatch metrics, through the log (embedded metric format)."""
     from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-    sink = EphemeralMetrics(namespace="Lakeshift", service=os.environ.get("LAKESHIFT_STAGE", "unknown"))  # noqa: TID251
+    sink = EphemeralMetrics(namespace="Lakeshift", service=settings().stage)
     for name, value in metrics.items():
         sink.add_metric(name=name, unit=MetricUnit.Count, value=value)
     sink.flush_metrics()
