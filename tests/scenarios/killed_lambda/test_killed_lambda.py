@@ -37,5 +37,7 @@ def test_a_killed_extract_goes_on(cloud: Cloud, tmp_path: Path) -> None:
     )
     total = ROWS * (ROWS - 1) // 2
     assert [int(value) for value in sums[0].values()] == [ROWS, ROWS, total, 2 * total]
-    before = cloud.bigquery_admin("requests")
-    assert before["sessions"]["demo.killed.numbers"] == 1
+    served = cloud.bigquery_admin("requests")
+    # A kill between opening a session and writing it down costs a second session; rows are never read three times.
+    assert served["sessions"]["demo.killed.numbers"] <= 2
+    assert ROWS <= served["rows"]["demo.killed.numbers"] <= 2 * ROWS
