@@ -13,10 +13,10 @@ UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --python-version 3.11 --no-he
 # What Lambda and Glue install: a part of requirements.lock, as wheels for their Linux.
 LAMBDA_LOCK := --extra aws --extra bigquery --python-platform x86_64-manylinux_2_28 --no-annotate --no-emit-find-links
 
-.PHONY: help setup demo test pr synth bench build lock format lint types clean
+.PHONY: help setup demo test pr synth bench bench-extract build lock format lint types clean
 
 help: ## Show this text
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(SETUP) ## Virtual environment with the locked dependencies
 
@@ -57,6 +57,9 @@ synth: $(SETUP) build ## Templates of all stages in cdk.out, checked by cfn-lint
 
 bench: $(SETUP) build ## Measurements
 	$(BIN)/python -m bench
+
+bench-extract: $(SETUP) ## The extract against its peers and the machine's limit
+	$(BIN)/python -m bench.extract
 
 lock: $(SETUP) ## Lock the dependencies anew
 	$(UV_COMPILE) --all-extras --output-file requirements.lock

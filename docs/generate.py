@@ -12,6 +12,7 @@ import typer
 from lakeshift.cli.main import app
 from lakeshift.spec import json_schema
 
+_BOUNDS = (("minimum", "from"), ("exclusiveMinimum", "above"), ("maximum", "to"))
 REFERENCE = Path(__file__).parent / "reference"
 
 
@@ -43,7 +44,7 @@ def _type(found: dict[str, Any]) -> str:
         return " or ".join(_type(one) for one in found["anyOf"] if one.get("type") != "null")
     if found.get("type") == "array":
         return f"list of {_type(found['items'])}"
-    bounds = [f"{word} {found[key]}" for key, word in (("minimum", "from"), ("maximum", "to")) if key in found]
+    bounds = [f"{word} {found[key]}" for key, word in _BOUNDS if key in found]
     return " ".join([found["type"], *bounds])
 
 

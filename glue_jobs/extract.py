@@ -1,9 +1,12 @@
-"""Glue job `extract`: one table (--run, --table) into the lake, by the same use case as the Lambda of that name."""
+"""Glue job `extract`: the open chunks of a table (--run, --table), each a Spark task, by the Lambda's own use case."""
 
 import sys
+from functools import partial
 
-from lakeshift.bootstrap import ports, settings
-from lakeshift.extract.step import extract
+from pyspark import SparkContext
+
+from lakeshift.bootstrap import job_ports
+from lakeshift.extract.step import extract_one, open_chunks
 
 
 def options(arguments: list[str]) -> dict[str, str]:
@@ -16,13 +19,17 @@ def options(arguments: list[str]) -> dict[str, str]:
     }
 
 
+def read(given: dict[str, str], chunk: str) -> None:
+    """One task. What it committed stands in the ledger; when it is run again, it goes on from there."""
+    extract_one(job_ports(tuple(given.items())), given["run"], given["table"], chunk)
+
+
 def main(arguments: list[str]) -> None:
-    """Extract until the table is complete: a lost read session starts a new one at the same snapshot."""
+    """Read every open chunk; the state machine then calls the function, which finishes the table."""
     given = options(arguments)
-    adapters = ports(settings(given))
-    done = False
-    while not done:
-        done = extract(adapters, given["run"], given["table"], lambda: False).done
+    chunks = open_chunks(job_ports(tuple(given.items())), given["run"], given["table"])
+    if chunks:
+        SparkContext.getOrCreate().parallelize(chunks, len(chunks)).foreach(partial(read, given))
 
 
 if __name__ == "__main__":

@@ -43,7 +43,17 @@ DROPPED = (
     "pyarrow/_hdfs*",
     "pyarrow/*orc*",
     "pyarrow/_pyarrow_cpp_tests*",
+    "numpy/distutils",
+    "numpy/doc",
+    "numpy/f2py",
+    "numpy/testing",
+    "numpy/**/lib/*.a",
+    "boto3/data",
+    "boto3/examples",
 )
+
+# botocore describes every service of AWS; these are the ones whose clients lakeshift/bootstrap.py makes.
+SERVICES = frozenset({"cloudformation", "dynamodb", "redshift-data", "s3", "secretsmanager", "stepfunctions", "sts"})
 
 
 class BundleMissingError(RuntimeError):
@@ -112,11 +122,18 @@ def _build_layer(target: Path) -> None:
     subprocess.run([*command, "--link-mode", "copy", "-r", str(LOCK)], check=True)
     for path in _matches(libraries, DROPPED):
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    for path in _services(libraries / "botocore" / "data"):
+        shutil.rmtree(path)
 
 
 def _matches(folder: Path, patterns: Iterable[str]) -> Iterator[Path]:
     for pattern in patterns:
         yield from sorted(folder.glob(pattern))
+
+
+def _services(data: Path) -> Iterator[Path]:
+    """Folders of the services that no function calls; the loose files beside them serve all clients."""
+    yield from (path for path in sorted(data.iterdir()) if path.is_dir() and path.name not in SERVICES)
 
 
 def _code_hash() -> str:
@@ -130,7 +147,7 @@ def _code_hash() -> str:
 
 
 def _layer_hash() -> str:
-    recipe = json.dumps([LOCK.read_text(), WHEELS, DROPPED])
+    recipe = json.dumps([LOCK.read_text(), WHEELS, DROPPED, sorted(SERVICES)])
     return hashlib.sha256(recipe.encode()).hexdigest()
 
 

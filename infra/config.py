@@ -9,27 +9,35 @@ from typing import Literal, get_args
 from aws_cdk import RemovalPolicy
 from aws_cdk.aws_logs import RetentionDays
 
-Verb = Literal["check", "inventory", "plan", "extract", "load", "validate", "publish", "fail", "pending", "report"]
+Verb = Literal[
+    "check", "inventory", "plan", "extract", "load", "validate", "publish", "fail", "pending", "report", "resume"
+]
 StageName = Literal["dev", "staging", "prod"]
 
 VERBS: tuple[Verb, ...] = get_args(Verb)
 STAGE_NAMES: tuple[StageName, ...] = get_args(StageName)
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+MB_PER_VCPU = 1769
 
 
 @dataclass(frozen=True)
 class FunctionSize:
-    """Memory in MB (Lambda gives one vCPU per 1,769 MB), timeout in seconds, ephemeral storage in MB."""
+    """Memory in MB (Lambda gives one vCPU per MB_PER_VCPU), timeout in seconds, ephemeral storage in MB."""
 
     memory_mb: int
     timeout_seconds: int
     storage_mb: int = 512
 
+    @property
+    def readers(self) -> int:
+        """Read streams at a time: one for each vCPU, and two at least, so that one decodes while the other waits."""
+        return max(2, self.memory_mb // MB_PER_VCPU)
+
 
 @dataclass(frozen=True)
 class GlueSize:
-    """Workers of one job run (G.1X: 4 vCPU, 16 GB) and how many runs may stand side by side."""
+    """How many runs may stand side by side, and how long each may take. Workers are a table's plan, not a stage's."""
 
-    workers: int
     concurrent_runs: int
     timeout_minutes: int = 480
 
@@ -64,6 +72,7 @@ def _functions(extract_mb: int, extract_storage_mb: int) -> Mapping[Verb, Functi
             "fail": FunctionSize(256, 60),
             "pending": FunctionSize(512, 300),
             "report": FunctionSize(1024, 300),
+            "resume": FunctionSize(1024, 900),
         }
     )
 
@@ -76,7 +85,7 @@ STAGES: Mapping[StageName, StageConfig] = MappingProxyType(
             deletion_protection=False,
             log_retention=RetentionDays.ONE_MONTH,
             functions=_functions(extract_mb=3008, extract_storage_mb=2048),
-            glue=GlueSize(workers=2, concurrent_runs=10),
+            glue=GlueSize(concurrent_runs=10),
         ),
         "staging": StageConfig(
             name="staging",
@@ -84,7 +93,7 @@ STAGES: Mapping[StageName, StageConfig] = MappingProxyType(
             deletion_protection=True,
             log_retention=RetentionDays.THREE_MONTHS,
             functions=_functions(extract_mb=7076, extract_storage_mb=10240),
-            glue=GlueSize(workers=10, concurrent_runs=30),
+            glue=GlueSize(concurrent_runs=30),
         ),
         "prod": StageConfig(
             name="prod",
@@ -92,7 +101,7 @@ STAGES: Mapping[StageName, StageConfig] = MappingProxyType(
             deletion_protection=True,
             log_retention=RetentionDays.ONE_YEAR,
             functions=_functions(extract_mb=7076, extract_storage_mb=10240),
-            glue=GlueSize(workers=10, concurrent_runs=100),
+            glue=GlueSize(concurrent_runs=100),
         ),
     }
 )

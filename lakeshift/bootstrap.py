@@ -16,10 +16,10 @@ from lakeshift.adapters.dynamodb import DynamoLedger
 from lakeshift.adapters.redshift import RedshiftData
 from lakeshift.adapters.s3 import S3Objects
 from lakeshift.adapters.secrets import ManagedSecrets
-from lakeshift.adapters.stage import execution_status, stack_outputs
+from lakeshift.adapters.stage import execution_status, stack_outputs, start_execution
 from lakeshift.errors import SecretMissing, TargetMissing
 from lakeshift.model import Noun
-from lakeshift.ports import Defaults, Places, Ports, Secrets
+from lakeshift.ports import Defaults, Limits, Places, Ports, Secrets
 from lakeshift.ports import Source as SourcePort
 from lakeshift.spec import Source, Target
 
@@ -44,6 +44,8 @@ class Settings(Noun):
     bigquery_secret: str = ""
     bigquery_endpoint: str = ""
     bigquery_storage_endpoint: str = ""
+    readers: int = 2
+    read_streams: int = 300
 
 
 def settings(arguments: Mapping[str, str] | None = None) -> Settings:
@@ -78,23 +80,32 @@ def ports(given: Settings, aws: boto3.Session | None = None, endpoint: str | Non
         places=Places(given.config_bucket, given.lake_bucket, given.staging_bucket),
         defaults=_defaults(given),
         ledger=DynamoLedger(dynamodb, given.runs_table, given.tables_table, given.chunks_table),
-        objects=S3Objects(aws.client("s3", config=CONFIG, endpoint_url=endpoint)),
+        objects=S3Objects(aws.client("s3", config=CONFIG, endpoint_url=endpoint), aws),
         source=lambda spec: _source(secrets, spec, endpoints),
         warehouse=warehouse,
         clock=lambda: datetime.now(UTC),
+        limits=Limits(readers=given.readers, streams=given.read_streams),
     )
 
 
 @dataclass(frozen=True)
 class Console:
-    """What the command line needs of a stage: its ports, and whether an execution is still at work."""
+    """What the command line needs of a stage: its ports, and the executions of its migrate machine.
+
+    Attributes:
+        execution_status: of an execution's ARN.
+        start_migrate: start an execution by name and input; its ARN, or None where one of that name has ended.
+    """
 
     ports: Ports
     execution_status: Callable[[str], str]
+    start_migrate: Callable[[str, str], str | None]
 
 
-def console(stage: str, aws: boto3.Session | None = None, endpoint: str | None = None) -> Console:
-    """The console of a deployed stage, found by its stack's outputs.
+def console(
+    stage: str, aws: boto3.Session | None = None, endpoint: str | None = None, bigquery: tuple[str, str] = ("", "")
+) -> Console:
+    """The console of a deployed stage, found by its stack's outputs; `bigquery` are endpoints of a local one.
 
     Raises:
         StageMissing: the stage is not deployed here, or there are no credentials to see it.
@@ -113,15 +124,31 @@ def console(stage: str, aws: boto3.Session | None = None, endpoint: str | None =
         redshift_cluster=outputs.get("RedshiftClusterIdentifier", ""),
         redshift_workgroup=outputs.get("RedshiftServerlessWorkgroup", ""),
         bigquery_secret=outputs.get("BigQuerySecretName", ""),
+        bigquery_endpoint=bigquery[0],
+        bigquery_storage_endpoint=bigquery[1],
     )
     steps = aws.client("stepfunctions", config=CONFIG, endpoint_url=endpoint)
-    return Console(ports(given, aws, endpoint), lambda execution: execution_status(steps, execution))
+    machine = outputs["MigrateStateMachineArn"]
+    return Console(
+        ports=ports(given, aws, endpoint),
+        execution_status=lambda execution: execution_status(steps, execution),
+        start_migrate=lambda name, body: start_execution(steps, machine, name, body),
+    )
 
 
 @cache
 def lambda_ports() -> Ports:
     """Ports of a Lambda function, made once for each warm process."""
     return ports(settings())
+
+
+@cache
+def job_ports(arguments: tuple[tuple[str, str], ...]) -> Ports:
+    """Ports of a Glue job with these arguments, made once for each process.
+
+    Spark uses a Python worker for one task after another.
+    """
+    return ports(settings(dict(arguments)))
 
 
 def _defaults(given: Settings) -> Defaults:

@@ -11,7 +11,10 @@ LakeshiftError
 │   ├── TypeUnsupported          a column has no target type that holds all of its values
 │   ├── ObjectUnsupported        a view, an external table, ...
 │   ├── ValueUnsupported         a value that the target cannot hold
-│   ├── SessionLost              the read session is gone; the table must be read again from its start
+│   ├── SessionLost              the read session is gone; its unfinished chunks must be read again in a new one
+│   ├── QuotaExhausted           the source refuses for its quota and does not say when to come back
+│   ├── QueryFailed              the query of a view failed, or would bill more than planned
+│   ├── SplitMismatch            the plan is not the one that the ledger was made for
 │   ├── TargetMissing            database, workgroup, cluster or pre-created table does not exist
 │   ├── TargetMismatch           a pre-created table differs from the plan
 │   ├── StatementFailed          the warehouse refused a statement
@@ -133,7 +136,19 @@ class ValueUnsupported(TerminalError):
 
 
 class SessionLost(TerminalError):
-    """The read session is gone; the rows of an unfinished table must be read again from a new one."""
+    """The read session is gone; its unfinished chunks must be read again in a new one."""
+
+
+class QuotaExhausted(TerminalError):
+    """The source refuses for its quota and does not say when to come back."""
+
+
+class QueryFailed(TerminalError):
+    """The query that makes a table of a view failed, or would bill more than the plan says."""
+
+
+class SplitMismatch(TerminalError):
+    """A table's plan is not the one that its chunks in the ledger were made for."""
 
 
 class TargetMissing(TerminalError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -70,8 +71,39 @@ class Column(Noun):
     description: str = ""
 
 
+class Partition(Noun):
+    """One partition of a source table; `modified` is when its rows changed last (UTC, the source's clock)."""
+
+    id: str
+    rows: int
+    bytes: int
+    modified: datetime | None = None
+
+
+class Shard(Noun):
+    """One table of a date-sharded family; `suffix` is its date as the name ends, YYYYMMDD.
+
+    Attributes:
+        missing: columns of the family that it does not have; they are NULL in its rows.
+    """
+
+    ref: TableRef
+    suffix: str
+    rows: int
+    bytes: int
+    requires_partition_filter: bool = False
+    missing: tuple[str, ...] = ()
+
+
 class SourceTable(Noun):
-    """What the source's metadata say of a table. `rows` and `bytes` are the source's own estimate."""
+    """What the source's metadata say of a table. `rows` and `bytes` are the source's own estimate.
+
+    Attributes:
+        partition_column: the column that the table is partitioned by; `_PARTITIONTIME` for ingestion time; else "".
+        partition_kind: HOUR, DAY, MONTH, YEAR or RANGE; "" for a table without partitions.
+        partitions: its partitions, where somebody needs them: tables larger than one chunk, incremental ones.
+        shards: for a date-sharded family, its tables in the order of their dates; `ref` then names the family.
+    """
 
     ref: TableRef
     type: str
@@ -81,8 +113,74 @@ class SourceTable(Noun):
     partition_column: str = ""
     partition_kind: str = ""
     requires_partition_filter: bool = False
+    partitions: tuple[Partition, ...] = ()
+    shards: tuple[Shard, ...] = ()
     cluster_columns: tuple[str, ...] = ()
     description: str = ""
+
+
+class Range(Noun):
+    """Rows of a table by one column: `lower <= column < upper`.
+
+    Attributes:
+        kind: type of the bounds.
+        lower, upper: bounds as text, None where open: digits, or ISO 8601 without a zone (a TIMESTAMP in UTC).
+        nulls: NULLs belong to it too.
+    """
+
+    column: str
+    kind: Kind
+    lower: str | None = None
+    upper: str | None = None
+    nulls: bool = False
+
+
+class Slice(Noun):
+    """A part of a table that read sessions of its own deliver; what an expired session can cost at most.
+
+    Attributes:
+        ref: the table that is really read: the table itself, a shard of its family, the result of its query.
+        range: the rows of it; None for all.
+        streams: how many read streams are asked for; the source may return fewer.
+        rows, bytes: the source's estimate.
+        suffix: value of the column `_table_suffix` for its rows; "" where the table has no such column.
+        missing: columns of the plan, by their source names, that `ref` does not have; NULL in its rows.
+    """
+
+    ref: TableRef
+    range: Range | None = None
+    streams: int = 1
+    rows: int = 0
+    bytes: int = 0
+    suffix: str = ""
+    missing: tuple[str, ...] = ()
+    requires_partition_filter: bool = False
+
+
+class Increment(Noun):
+    """What an incremental run takes up and replaces: the rows of `ranges`, in the source and in the target.
+
+    Attributes:
+        previous: the run whose published state it builds on.
+        since: the snapshot of that run (UTC, the source's clock).
+    """
+
+    previous: str
+    since: datetime
+    ranges: tuple[Range, ...]
+
+
+class ResultQuery(Noun):
+    """The query that makes a readable table of a view or an external table.
+
+    Attributes:
+        destination: the table that holds the result.
+        bytes: what the query scans by the source's own estimate, and bills.
+    """
+
+    sql: str
+    destination: TableRef
+    bytes: int
 
 
 class TargetRef(Noun):
@@ -124,12 +222,20 @@ class TablePlan(Noun):
 
     Attributes:
         snapshot: the instant of the source that is read (UTC).
-        rows_per_group: rows in each Parquet row group but the last of a chunk.
-        rows_per_file: rows in each Parquet file but the last of a chunk; whole row groups.
-        streams: how many read streams are asked for; the source may return fewer.
+        rows_per_group, group_bytes: rows of a Parquet row group, fewer where these would have more bytes.
+        file_bytes: a Parquet file is closed at the first row group that reaches this size.
+        slices: what is read, by sessions; none for an incremental run that finds nothing changed.
+        row_filter: GoogleSQL condition on the rows that are wanted; "" for all.
+        sample: percent of the rows that are kept; None for all.
+        streams: read streams of this table that are open at a time; its share of the run's budget.
+        workers, worker_type: size of the Glue job; 0 and "" for Lambda.
         lake_prefix: key prefix of the table's files in the lake bucket, ending in "/".
-        refusal: why the table cannot be migrated; "" for one that can.
         precreated: the target table must exist already and is checked, not created.
+        statistics: whether column statistics and checksums are taken while extracting.
+        stall_seconds: a reader without a message for so long is cut off and goes on from its offset.
+        priority: tables with a higher one start first.
+        partitions: ids of the source's partitions, where they were asked for: what a later increment compares with.
+        notes: what a reader should know of the table as a whole.
     """
 
     run: str
@@ -141,18 +247,52 @@ class TablePlan(Noun):
     rows: int
     bytes: int
     rows_per_group: int
-    rows_per_file: int
-    streams: int
+    group_bytes: int
+    file_bytes: int
+    slices: tuple[Slice, ...]
     lake_prefix: str
+    streams: int = 1
+    engine: Literal["lambda", "glue"] = "lambda"
+    workers: int = 0
+    worker_type: str = ""
     partition_column: str = ""
-    requires_partition_filter: bool = False
-    engine: Literal["lambda"] = "lambda"
-    refusal: str = ""
+    row_filter: str = ""
+    sample: float | None = None
+    query: ResultQuery | None = None
+    increment: Increment | None = None
     precreated: bool = False
+    statistics: bool = True
+    stall_seconds: float = 120.0
+    priority: int = 0
+    partitions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def split(self) -> str:
+        """Digest of what is read and how it is cut into files: 64 hex digits, the same for the same work."""
+        text = self.model_dump_json(include=_SPLIT)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+_SPLIT = {
+    "source",
+    "snapshot",
+    "columns",
+    "slices",
+    "row_filter",
+    "sample",
+    "query",
+    "increment",
+    "rows_per_group",
+    "group_bytes",
+    "file_bytes",
+    "lake_prefix",
+    "statistics",
+}
 
 
 class RunState(StrEnum):
-    """States of a run. The last five are final for the execution that wrote them."""
+    """States of a run. Those from `refused` on are final for the execution that wrote them."""
 
     CHECKING = "checking"
     ACCEPTED = "accepted"
@@ -163,11 +303,29 @@ class RunState(StrEnum):
     SUCCEEDED = "succeeded"
     PROBLEMS = "complete with problems"
     FAILED = "failed"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
 
 
 FINAL_RUN_STATES = frozenset(
-    {RunState.REFUSED, RunState.AWAITING_LOAD, RunState.SUCCEEDED, RunState.PROBLEMS, RunState.FAILED}
+    {
+        RunState.REFUSED,
+        RunState.AWAITING_LOAD,
+        RunState.SUCCEEDED,
+        RunState.PROBLEMS,
+        RunState.FAILED,
+        RunState.PAUSED,
+        RunState.CANCELLED,
+    }
 )
+
+
+class Order(StrEnum):
+    """What a person wants of a run that is at work."""
+
+    GO = "go"
+    PAUSE = "pause"
+    CANCEL = "cancel"
 
 
 class TableState(StrEnum):
@@ -182,6 +340,7 @@ class TableState(StrEnum):
     PUBLISHED = "published"
     REFUSED = "refused"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 class Failure(Noun):
@@ -212,10 +371,13 @@ class RunRecord(Noun):
     Attributes:
         execution: the state machine execution that owns the run; another one with the same upload is a duplicate.
         snapshot: the instant that all sources are read at (UTC).
+        order: what a person wants of it; steps look at it between files.
+        resumed: how often it was taken up again.
     """
 
     run: str
     state: RunState
+    order: Order = Order.GO
     config_bucket: str
     config_key: str
     config_version: str
@@ -225,15 +387,26 @@ class RunRecord(Noun):
     snapshot: datetime | None = None
     tables: int | None = None
     failure: Failure | None = None
+    resumed: int = 0
+
+
+class Place(Noun):
+    """Bytes of an object: where one table's plan stands among others."""
+
+    key: str
+    start: int
+    length: int
 
 
 class TableRecord(Noun):
     """The ledger's record of a table in a run.
 
     Attributes:
+        plan: where the table's plan stands in the staging bucket; None for a refused table.
+        split: digest of that plan; a plan that does not match it is refused.
         rows_done, bytes_done: committed to the lake so far (rows, bytes of Parquet).
         rows_expected: the source's estimate, for progress.
-        session: the read session that the chunks belong to; "" before there is one.
+        cut: the set of chunks that counts, 10 hex digits; "" before there is one.
         load_attempt: part of every idempotency token; goes up when a statement must really run again.
         spans: per step, when it worked.
         pending: the table waits for the scheduled load, until it is published or has failed.
@@ -245,11 +418,14 @@ class TableRecord(Noun):
     table: str
     target: str
     state: TableState
+    plan: Place | None = None
+    split: str = ""
+    priority: int = 0
     rows_expected: int = 0
     rows_done: int = 0
     bytes_done: int = 0
     rows: Rows = Rows()
-    session: str = ""
+    cut: str = ""
     load_attempt: int = 0
     spans: dict[str, Span] = {}
     failure: Failure | None = None
@@ -258,34 +434,107 @@ class TableRecord(Noun):
     version: int = 0
 
 
+Scalar = bool | int | float | str
+
+
+class ColumnStatistics(Noun):
+    """What was measured of a column, or of a leaf inside a nested one, in its lake form.
+
+    Attributes:
+        path: `name` of a column, `items[].price` of a leaf.
+        values, nulls: how many values it has, NULLs among them; inside arrays more or fewer than rows.
+        min, max: least and greatest value: numbers (finite ones), ISO text, plain text of a DECIMAL, hex of BYTES;
+            of text and bytes the first 64 characters or bytes.
+        max_bytes: length of the longest text or binary value (bytes).
+        max_digits: digits of the greatest absolute DECIMAL, its scale included.
+        nans, infinities: of a FLOAT64.
+        checksum: sum of the values' hashes modulo 2^64, 16 hex digits; does not depend on order.
+    """
+
+    path: str
+    values: int
+    nulls: int
+    min: Scalar | None = None
+    max: Scalar | None = None
+    max_bytes: int | None = None
+    max_digits: int | None = None
+    nans: int | None = None
+    infinities: int | None = None
+    checksum: str = ""
+
+
+class Statistics(Noun):
+    """What was measured of rows while they were written; parts of a table can be merged in any order.
+
+    Attributes:
+        sum, xor: of the rows' hashes modulo 2^64, 16 hex digits; XOR alone would hide a doubled pair of rows.
+        omitted: nested leaves that were too many to be kept.
+    """
+
+    rows: int
+    sum: str
+    xor: str
+    columns: tuple[ColumnStatistics, ...] = ()
+    omitted: int = 0
+
+
 class LakeFile(Noun):
-    """One Parquet file of a chunk, committed. `offset` is the row of the stream it starts with."""
+    """One Parquet file of a chunk, committed.
+
+    Attributes:
+        offset: the row of the stream it starts with.
+        read: rows of the stream that it stands for; more than `rows` only in a sample.
+    """
 
     key: str
     offset: int
+    read: int
     rows: int
     bytes: int
     sha256: str
 
 
 class ChunkRecord(Noun):
-    """A slice of a table: one read stream of one session, committed file by file."""
+    """One read stream of a slice, committed file by file: what a crash costs at most.
+
+    Attributes:
+        slice: index of its slice in the plan.
+        attempt: how many sessions it has lost; part of its files' keys.
+        session, stream: what it reads; "" before its session is open, or after that was lost.
+        offset: rows of the stream that are committed.
+        rows, bytes: of its files.
+        statistics: of all its files; None where the plan wants none.
+        version: counts writes; a write succeeds only on the version that was read.
+    """
 
     run: str
     table: str
     chunk: str
-    stream: str
+    slice: int
+    attempt: int = 0
+    session: str = ""
+    stream: str = ""
     offset: int = 0
+    rows: int = 0
     bytes: int = 0
     done: bool = False
     files: tuple[LakeFile, ...] = ()
+    statistics: Statistics | None = None
+    version: int = 0
 
 
 class ExtractManifest(Noun):
-    """What a complete extract is made of; written last, so that its presence means completeness."""
+    """What a complete extract is made of; written last, so that its presence means completeness.
+
+    Attributes:
+        read: rows of the source that it stands for; more than `rows` only in a sample.
+    """
 
     run: str
     table: str
+    split: str
+    read: int
     rows: int
     bytes: int
     files: tuple[LakeFile, ...]
+    statistics: Statistics | None = None

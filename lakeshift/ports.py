@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 import pyarrow as pa
+from typing_extensions import Buffer
 
-from lakeshift.model import ChunkRecord, LakeFile, RunRecord, RunState, SourceTable, TablePlan, TableRecord, TableRef
+from lakeshift.model import (
+    ChunkRecord,
+    Order,
+    Partition,
+    RunRecord,
+    RunState,
+    Slice,
+    SourceTable,
+    TablePlan,
+    TableRecord,
+    TableRef,
+)
 from lakeshift.spec import Source as SourceSpec
 from lakeshift.spec import Target as TargetSpec
+
+
+class Upload(Protocol):
+    """An object that is being written."""
+
+    def write(self, data: Buffer, /) -> int:
+        """Append bytes; returns how many."""
 
 
 class ObjectStore(Protocol):
@@ -25,6 +45,14 @@ class ObjectStore(Protocol):
 
     def read_range(self, bucket: str, key: str, start: int, length: int) -> bytes:
         """Read `length` bytes from byte `start`."""
+
+    def upload(
+        self, bucket: str, key: str, content_type: str = "application/octet-stream"
+    ) -> AbstractContextManager[Upload]:
+        """Write an object while it is being made, in parts and bounded memory.
+
+        Leaving the block completes the object; leaving it by an exception leaves nothing behind.
+        """
 
 
 class Secrets(Protocol):
@@ -42,6 +70,14 @@ class ReadSession:
     streams: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Children:
+    """The two halves of a stream: `primary` begins where the stream begins, `remainder` ends where it ends."""
+
+    primary: str
+    remainder: str
+
+
 class Source(Protocol):
     """A database to read from. All methods raise SourceNotFound, SourceForbidden or SourceBusy."""
 
@@ -57,14 +93,36 @@ class Source(Protocol):
     def describe(self, ref: TableRef) -> SourceTable:
         """Metadata of one table; TypeUnsupported names a column that has no logical type."""
 
+    def partitions(self, refs: Sequence[TableRef]) -> Mapping[TableRef, tuple[Partition, ...]]:
+        """Partitions of tables of one data set, by id; a table without any has none."""
+
+    def estimate(self, sql: str) -> int:
+        """Bytes that a query would scan and bill; QueryFailed when it is no query that can run."""
+
+    def make_result(self, plan: TablePlan) -> bool:
+        """Start the plan's query once and look whether its result is there; true when it is.
+
+        Raises:
+            QueryFailed: the query ended in an error, or would bill more than the plan says.
+        """
+
     def count(self, plan: TablePlan) -> int:
-        """Rows of the table at the plan's snapshot."""
+        """Rows of the plan's slices at its snapshot, under its filter."""
 
-    def open_session(self, plan: TablePlan) -> ReadSession:
-        """Open a read session at the plan's snapshot."""
+    def open_session(self, plan: TablePlan, part: Slice) -> ReadSession:
+        """Open a read session of a slice at the plan's snapshot."""
 
-    def read(self, stream: str, offset: int) -> Iterator[pa.RecordBatch]:
-        """Rows of a stream from `offset`; SessionLost when its session has expired."""
+    def read(self, stream: str, offset: int, stall_seconds: float) -> Generator[pa.RecordBatch]:
+        """Rows of a stream from `offset`; goes on by itself after a broken, busy or stalled connection.
+
+        Raises:
+            SessionLost: its session has expired.
+            QuotaExhausted: the source refuses for its quota and does not say when to come back.
+            SourceBusy: no progress after several attempts.
+        """
+
+    def split(self, stream: str, fraction: float) -> Children | None:
+        """Cut a stream in two at about `fraction` (0 to 1) of it; None where it cannot be cut."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +164,10 @@ class Ledger(Protocol):
         """A run; KeyError when unknown."""
 
     def save_run(self, record: RunRecord, expect: RunState) -> None:
-        """Write a run whose state is still `expect`; LedgerConflict when it is not."""
+        """Write a run whose state is still `expect`, but for its order; LedgerConflict when it is not."""
+
+    def give(self, run: str, order: Order) -> None:
+        """Set what is wanted of a run, whatever its state; KeyError when unknown."""
 
     def add_tables(self, records: Sequence[TableRecord]) -> None:
         """Insert tables that are not there; those that are stay as they are."""
@@ -129,11 +190,11 @@ class Ledger(Protocol):
     def chunks(self, run: str, table: str) -> list[ChunkRecord]:
         """All chunks of a table, by name."""
 
-    def commit_file(self, chunk: ChunkRecord, file: LakeFile) -> ChunkRecord:
-        """Append a file to a chunk that still ends where the file begins; LedgerConflict otherwise."""
+    def save_chunk(self, record: ChunkRecord) -> ChunkRecord:
+        """Write a chunk that still has the record's version, and return it with the next one; else LedgerConflict."""
 
-    def finish_chunk(self, chunk: ChunkRecord) -> ChunkRecord:
-        """Mark a chunk done that still ends at `chunk.offset`; LedgerConflict otherwise."""
+    def split_chunk(self, record: ChunkRecord, remainder: ChunkRecord) -> ChunkRecord:
+        """Write a chunk as `save_chunk` does and insert the one that takes over its end: both or none."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +220,19 @@ class Defaults:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What a process may use.
+
+    Attributes:
+        readers: streams that it reads at a time.
+        streams: read streams that all tables of a run may have open at a time.
+    """
+
+    readers: int = 2
+    streams: int = 300
+
+
+@dataclass(frozen=True)
 class Ports:
     """All adapters of a process, handed to every step."""
 
@@ -169,3 +243,4 @@ class Ports:
     source: Callable[[SourceSpec], Source]
     warehouse: Callable[[TargetSpec], Warehouse]
     clock: Callable[[], datetime]
+    limits: Limits = Limits()

@@ -11,11 +11,22 @@ from difflib import get_close_matches
 from string import Formatter
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from lakeshift.errors import ConfigInvalid, Problem
+from lakeshift.types import condition
 
 
 class Part(BaseModel):
@@ -31,15 +42,126 @@ Workgroup = Annotated[str, Field(pattern=r"^[a-z0-9-]{3,64}$")]
 Cluster = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 
 
+REGEX = "regex:"
+
+
+def _compiles(pattern: str) -> str:
+    """A glob as it is; a regular expression only when Python can read it."""
+    if pattern.startswith(REGEX):
+        try:
+            re.compile(pattern.removeprefix(REGEX))
+        except re.error as error:
+            msg = f"not a regular expression: {error}"
+            raise ValueError(msg) from error
+    return pattern
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Pattern = Annotated[Name, AfterValidator(_compiles)]
+Patterns = Annotated[
+    list[Pattern],
+    Field(min_length=1),
+    BeforeValidator(_listed),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
+
+
+class Sample(Part):
+    """A part of the rows, for a rehearsal: the same rows each time, and rows with NULLs and extremes among them."""
+
+    percent: Annotated[float, Field(gt=0, le=100)] = Field(description="About how many percent of the rows to keep.")
+
+
+class Incremental(Part):
+    """How a run after the first finds what is new."""
+
+    by: Literal["partition", "column"] = Field(
+        description="partition: partitions that have changed are replaced. column: rows from its greatest value on."
+    )
+    column: Name | None = Field(default=None, description="With column: a column that only grows, as rows are added.")
+
+    @model_validator(mode="after")
+    def _column_where_needed(self) -> Incremental:
+        if (self.by == "column") != (self.column is not None):
+            msg = '"column" stands with "by": "column", and only there'
+            raise ValueError(msg)
+        return self
+
+
+class TableRule(Part):
+    """What holds for some tables of a data set; the first rule that matches a table counts, alone."""
+
+    match: Patterns = Field(
+        description="Glob or regex:EXPRESSION of table names, or a list of them; a date-sharded family by its name."
+    )
+    columns: list[Pattern] = Field(
+        default=["*"], min_length=1, description="Patterns of columns to take, in the order of the table."
+    )
+    exclude_columns: list[Pattern] = Field(
+        default=[], description="Patterns of columns to leave out; stronger than columns."
+    )
+    filter: Annotated[str, Field(min_length=1, max_length=100_000)] | None = Field(
+        default=None, description="GoogleSQL condition on the rows to take: one expression, without subqueries."
+    )
+    priority: Annotated[int, Field(ge=-1000, le=1000)] = Field(
+        default=0, description="Tables with a higher one start first."
+    )
+    sample: Sample | None = Field(default=None, description="A sample of these tables; stronger than the file's.")
+    incremental: Incremental | None = Field(default=None, description="Take only what is new since the last publish.")
+
+    @field_validator("filter")
+    @classmethod
+    def _one_condition(cls, value: str | None) -> str | None:
+        problem = condition.problem(value) if value is not None else ""
+        if problem:
+            raise ValueError(problem)
+        return value
+
+
 class Dataset(Part):
     """A BigQuery data set and the tables of it that are meant."""
 
     name: Name = Field(description="Name of the data set.")
-    include: list[Name] = Field(default=["*"], min_length=1, description="Globs of table names to take.")
-    exclude: list[Name] = Field(default=[], description="Globs of table names to leave out; stronger than include.")
+    include: list[Pattern] = Field(
+        default=["*"],
+        min_length=1,
+        description="Globs, or regex:EXPRESSION for the whole name, of the tables to take.",
+    )
+    exclude: list[Pattern] = Field(
+        default=[], description="Globs or regex:EXPRESSION of tables to leave out; stronger than include."
+    )
+    shards: Literal["family", "tables"] = Field(
+        default="family",
+        description="family: tables NAME_YYYYMMDD are one table NAME on the target. tables: each is its own.",
+    )
+    tables: list[TableRule] = Field(default=[], description="What holds for some of the tables.")
     target_schema: Name | None = Field(
         default=None, alias="schema", description="Schema on the target; by default the name of the data set."
     )
+
+
+class Views(Part):
+    """Views, materialized views and external tables, which can only be read through a query that bills."""
+
+    read: Literal["refuse", "query"] = Field(
+        default="refuse", description="refuse: they are reported, not moved. query: through a table of their result."
+    )
+    dataset: Name | None = Field(
+        default=None, description="With query: data set of the project that the results are written to."
+    )
+    max_bytes: Annotated[int, Field(ge=1)] = Field(
+        default=1024**4, description="What one query may scan and bill, in bytes; a view above it is refused."
+    )
+
+    @model_validator(mode="after")
+    def _somewhere_to_write(self) -> Views:
+        if self.read == "query" and not self.dataset:
+            msg = '"read": "query" needs "dataset", where the results are written'
+            raise ValueError(msg)
+        return self
 
 
 class Source(Part):
@@ -48,6 +170,7 @@ class Source(Part):
     type: Literal["bigquery"] = Field(description="Kind of source.")
     project: Name = Field(description="Project that holds the data sets and is billed for reading.")
     datasets: list[Dataset] = Field(min_length=1, description="Data sets to move.")
+    views: Views = Field(default=Views(), description="Whether and how views and external tables are read.")
     credentials: Name | None = Field(
         default=None, description="Secrets Manager name of a service account key; by default the stage's."
     )
@@ -100,6 +223,29 @@ class Lake(Part):
     )
 
 
+class Extract(Part):
+    """How the source is read."""
+
+    statistics: bool = Field(
+        default=True, description="Take minimum, maximum, NULLs, lengths and checksums of all columns while reading."
+    )
+    file_megabytes: Annotated[int, Field(ge=128, le=512)] = Field(
+        default=256, description="Size of a Parquet file, in MiB."
+    )
+    chunk_megabytes: Annotated[int, Field(ge=64)] = Field(
+        default=2048, description="Source bytes of a chunk, in MiB: what is lost at most with a read session."
+    )
+    stall_seconds: Annotated[float, Field(ge=1, le=3600)] = Field(
+        default=120, description="A reader without a message for so long is cut off and goes on where it was."
+    )
+    read_streams: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        default=None, description="Streams that all tables of the run may read at a time; by default the stage's."
+    )
+    engine: Literal["auto", "lambda", "glue"] = Field(
+        default="auto", description="What reads the tables; auto: Lambda, and Glue for large ones."
+    )
+
+
 class Load(Part):
     """When the target is loaded."""
 
@@ -128,6 +274,8 @@ class Migration(Part):
     initiate_schema_detection: bool | None = Field(
         default=None, description="false: the target tables exist already and are checked, not created."
     )
+    sample: Sample | None = Field(default=None, description="A sample of all tables, for a rehearsal.")
+    extract: Extract = Field(default=Extract(), description="How to read.")
     load: Load = Field(default=Load(), description="When to load.")
     validation: Validation = Field(default=Validation(), description="What must hold before publishing.")
 
@@ -191,6 +339,9 @@ def _walk(data: Any, loc: tuple[int | str, ...]) -> tuple[str, Any, int | str | 
     """Pointer of an error's place, the value that holds it, and the last step (None for the file itself)."""
     parts, parent, here, last = [], data, data, None
     for step in loc:
+        if isinstance(here, str):
+            # A text where a list may stand as well was read as a list of one.
+            break
         parts.append(str(step).replace("~", "~0").replace("/", "~1"))
         parent, last = here, step
         inside = (isinstance(here, dict) and step in here) or (isinstance(here, list) and isinstance(step, int))
@@ -218,6 +369,11 @@ def _model_at(loc: tuple[int | str, ...]) -> type[Part]:
 _MODELS: dict[str, type[Part]] = {
     "sources": Source,
     "datasets": Dataset,
+    "tables": TableRule,
+    "sample": Sample,
+    "incremental": Incremental,
+    "views": Views,
+    "extract": Extract,
     "target": Target,
     "lake": Lake,
     "load": Load,

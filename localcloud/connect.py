@@ -55,8 +55,8 @@ def session() -> boto3.Session:
 
 def local_console(home: Path | None = None) -> Console:
     """The console of the stage that is deployed on the local cloud. Raises StageMissing when it is not there."""
-    address = endpoints(home)["aws"]
+    found = endpoints(home)
     try:
-        return console(STAGE, session(), address)
+        return console(STAGE, session(), found["aws"], (found["bigquery"], found["bigquery_storage"]))
     except StageMissing as error:
         raise StageMissing(error.what, where=error.where, next_step=_UP) from error

@@ -60,10 +60,15 @@ class Step(Construct):
             memory_size=size.memory_mb,
             timeout=Duration.seconds(size.timeout_seconds),
             ephemeral_storage_size=Size.mebibytes(size.storage_mb),
-            environment=dict(shared.environment),
+            environment={**shared.environment, **_own(verb, size)},
         )
         accept_wildcard(self.role, ANYTHING, "X-Ray's two actions take no resource.")
         accept(self.function, "AwsSolutions-L1", "The locked libraries are built and tested for 3.11, as is Glue 5.0.")
+
+
+def _own(verb: Verb, size: FunctionSize) -> dict[str, str]:
+    """Settings that follow from the size of a function."""
+    return {"LAKESHIFT_READERS": str(size.readers)} if verb == "extract" else {}
 
 
 class Steps(Construct):

@@ -17,6 +17,10 @@ from infra.constructs.permissions import Permissions
 
 SCRIPT = Path(__file__).parents[2] / "glue_jobs" / "extract.py"
 LOGS = "/aws-glue/lakeshift"
+# A run takes both from the plan of its table; these are for a run that is started by hand. Two are the fewest: one
+# drives, the other reads.
+DEFAULT_WORKERS = 2
+DEFAULT_WORKER_TYPE = "G.1X"
 
 
 class GlueExtract(Construct):
@@ -47,8 +51,8 @@ class GlueExtract(Construct):
             command=CfnJob.JobCommandProperty(name="glueetl", python_version="3", script_location=script.s3_object_url),
             default_arguments=_arguments(code, requirements, environment),
             glue_version="5.0",
-            worker_type="G.1X",
-            number_of_workers=size.workers,
+            worker_type=DEFAULT_WORKER_TYPE,
+            number_of_workers=DEFAULT_WORKERS,
             execution_property=CfnJob.ExecutionPropertyProperty(max_concurrent_runs=size.concurrent_runs),
             timeout=size.timeout_minutes,
             max_retries=0,  # retries belong to the state machine
@@ -111,6 +115,8 @@ class GlueExtract(Construct):
 def _arguments(code: Asset, requirements: Asset, environment: Mapping[str, str]) -> dict[str, str]:
     """Glue installs the very libraries that are locked for Lambda, and gets the settings as arguments."""
     settings = {f"--{name}": value for name, value in environment.items() if name.startswith("LAKESHIFT_")}
+    # A task of Spark reads one stream; a worker has as many tasks at a time as cores.
+    settings["--LAKESHIFT_READERS"] = "1"
     return {
         "--extra-py-files": code.s3_object_url,
         "--additional-python-modules": requirements.s3_object_url,

@@ -16,6 +16,7 @@ from constructs import Construct
 from infra.config import StageConfig, Verb
 from infra.constructs.acknowledge import ANYTHING, Permission, accept_wildcard, grant
 from infra.constructs.functions import Steps
+from infra.constructs.glue_job import GlueExtract
 from infra.constructs.keys import Keys
 from infra.constructs.permissions import RUNS, Permissions
 
@@ -23,7 +24,7 @@ FOLDER = Path(__file__).parents[2] / "state_machines"
 MAP_LABEL = "tables"
 SYNC_RULE = "StepFunctionsGetEventsForStepFunctionsExecutionRule"
 
-MIGRATE: tuple[Verb, ...] = ("check", "inventory", "plan", "report")
+MIGRATE: tuple[Verb, ...] = ("check", "resume", "inventory", "plan", "report")
 MIGRATE_TABLE: tuple[Verb, ...] = ("extract", "load", "validate", "publish", "fail")
 LOAD: tuple[Verb, ...] = ("pending", "report")
 
@@ -86,12 +87,14 @@ class Machines(Construct):
         *,
         stage: StageConfig,
         steps: Steps,
+        glue: GlueExtract,
         permissions: Permissions,
         keys: Keys,
     ) -> None:
         super().__init__(scope, construct_id)
         self._stage, self._steps, self._log_key = stage, steps, keys.operations
-        table = self._machine("migrate_table", MIGRATE_TABLE, {})
+        table = self._machine("migrate_table", MIGRATE_TABLE, {"ExtractJobName": glue.job.ref})
+        grant(table.role, _run_job(table.machine, glue.job.ref))
         substitutions = {"MigrateTableStateMachineArn": table.machine.state_machine_arn}
         migrate = self._machine("migrate", MIGRATE, substitutions)
         load = self._machine("load", LOAD, substitutions)
@@ -142,6 +145,16 @@ def _run(machine: StateMachine) -> Iterator[Permission]:
     yield Permission(
         PolicyStatement(actions=["events:DescribeRule", "events:PutRule", "events:PutTargets"], resources=[rule])
     )
+
+
+def _run_job(machine: StateMachine, job: str) -> Permission:
+    """Start runs of one Glue job, wait for their end and stop them with the execution.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/connect-glue.html
+    """
+    arn = Stack.of(machine).format_arn(service="glue", resource="job", resource_name=job)
+    actions = ["glue:BatchStopJobRun", "glue:GetJobRun", "glue:GetJobRuns", "glue:StartJobRun"]
+    return Permission(PolicyStatement(actions=actions, resources=[arn]))
 
 
 def _map(machine: StateMachine) -> Iterator[Permission]:

@@ -27,6 +27,8 @@ from constructs import Construct
 
 NAMESPACE = "Lakeshift"
 PERIOD = Duration.minutes(5)
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
+MOST_WATCHED = 10
 
 
 class Alarms(Construct):
@@ -78,12 +80,16 @@ class Observability(Construct):
         alarms.add("TablesFailed", tables_failed, "A table of a run failed; the run's report names the cause")
         depth = dead_letters.metric_approximate_number_of_messages_visible(period=PERIOD)
         alarms.add("DeadLetters", depth, "An event could not be delivered; redrive it from the queue")
-        errors = _total([function.metric_errors() for function in functions], "Errors")
-        throttles = _total([function.metric_throttles() for function in functions], "Throttles")
-        alarms.add("FunctionErrors", errors, "A function ended with an error; the state machine tried it again")
-        alarms.add("FunctionThrottles", throttles, "A function was throttled; the account's concurrency is used up")
+        errors = _totals([function.metric_errors() for function in functions], "Errors")
+        throttles = _totals([function.metric_throttles() for function in functions], "Throttles")
+        for suffix, metric in errors.items():
+            why = "A function ended with an error; the state machine tried it again"
+            alarms.add(f"FunctionErrors{suffix}", metric, why)
+        for suffix, metric in throttles.items():
+            why = "A function was throttled; the account's concurrency is used up"
+            alarms.add(f"FunctionThrottles{suffix}", metric, why)
         states: list[IWidget] = [AlarmWidget(title=alarm.node.id, alarm=alarm, width=6) for alarm in alarms.all]
-        graphs = [*_executions(machines), _tables(stage), _graph("Functions", [errors, throttles])]
+        graphs = [*_executions(machines), _tables(stage), _graph("Functions", [*errors.values(), *throttles.values()])]
         Dashboard(self, "Dashboard", widgets=[states, graphs])
 
 
@@ -102,8 +108,15 @@ def _sum(metric: Metric) -> Metric:
     return metric.with_(statistic="Sum", period=PERIOD)
 
 
+def _totals(metrics: Sequence[Metric], label: str) -> dict[str, IMetric]:
+    """Sums of as many metrics as one alarm can watch, by the suffix of its name: "", "2" and so on."""
+    groups = [metrics[start : start + MOST_WATCHED] for start in range(0, len(metrics), MOST_WATCHED)]
+    suffixes = ["", *(str(number) for number in range(2, len(groups) + 1))]
+    return {suffix: _total(group, f"{label}{suffix}") for suffix, group in zip(suffixes, groups, strict=True)}
+
+
 def _total(metrics: Iterable[Metric], label: str) -> MathExpression:
-    using: dict[str, IMetric] = {f"{label.lower()}{index}": _sum(metric) for index, metric in enumerate(metrics)}
+    using: dict[str, IMetric] = {f"{label.lower()}_{index}": _sum(metric) for index, metric in enumerate(metrics)}
     return MathExpression(expression="SUM(METRICS())", using_metrics=using, label=label, period=PERIOD)
 
 

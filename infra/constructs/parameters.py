@@ -12,6 +12,9 @@ class Parameters(Construct):
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
         self.input_max_parallelism = self._number("InputMaxParallelism", 30, "Most tables under way at once in one run")
+        self.read_streams = self._number(
+            "ReadStreams", 300, "Most BigQuery read streams that all tables of a run may have open at once"
+        )
         self.copy_command_schedule = self._text(
             "CopyCommandSchedule", "rate(1 hour)", "When tables extracted in scheduled mode are copied"
         )

@@ -32,6 +32,7 @@ class Access(Flag):
     READ = auto()
     WRITE = auto()
     BOTH = READ | WRITE
+    UPLOAD = auto()  # write in parts, and give up what was begun
 
 
 @dataclass(frozen=True)
@@ -63,15 +64,17 @@ GRANTS: Mapping[Verb, tuple[Objects | Items, ...]] = MappingProxyType(
             Objects("staging", RUNS, Access.WRITE),
             Items("runs", Access.BOTH),
         ),
-        "inventory": (Objects("staging", RUNS, Access.BOTH), Items("runs", Access.BOTH)),
+        "inventory": (Objects("staging", RUNS, Access.READ | Access.UPLOAD), Items("runs", Access.BOTH)),
         "plan": (
             Objects("staging", RUNS, Access.BOTH),
+            _RAW_FILES,
             Items("runs", Access.BOTH),
-            Items("tables", Access.WRITE),
+            Items("tables", Access.BOTH),
         ),
         "extract": (
             _RUN_FILES,
-            Objects("lake", RAW, Access.WRITE),
+            Objects("lake", RAW, Access.UPLOAD),
+            Items("runs", Access.READ),
             Items("tables", Access.BOTH),
             Items("chunks", Access.BOTH),
         ),
@@ -86,6 +89,7 @@ GRANTS: Mapping[Verb, tuple[Objects | Items, ...]] = MappingProxyType(
             Items("runs", Access.BOTH),
             Items("tables", Access.BOTH),
         ),
+        "resume": (_RUN_FILES, Items("runs", Access.BOTH), Items("tables", Access.BOTH)),
     }
 )
 SECRET_READERS: frozenset[Verb] = frozenset({"check", "inventory", "extract"})
@@ -155,6 +159,9 @@ class Permissions:
             actions.append("s3:GetObjectVersion")  # a run reads the very version that started it
         if Access.WRITE in item.access:
             actions.append("s3:PutObject")
+        if Access.UPLOAD in item.access:
+            # https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions
+            actions += ["s3:AbortMultipartUpload", "s3:PutObject"]
         yield self._on_objects(item.bucket, item.keys, actions)
         if Access.READ in item.access:
             yield self._list(item)

@@ -37,18 +37,20 @@ class PipelineStack(Stack):
             permissions=self.permissions,
             log_key=data.keys.operations,
         )
+        self.glue = self._glue()
         self.machines = Machines(
             self,
             "Machines",
             stage=stage,
             steps=self.steps,
+            glue=self.glue,
             permissions=self.permissions,
             keys=data.keys,
         )
         self.dead_letters = DeadLetters(self, "DeadLetters", key=data.keys.operations).queue
         self._starters()
         self.warehouse = Warehouse(self, "Warehouse", stage=stage.name, steps=self.steps)
-        self._glue()
+        self._optional_access()
         self._outputs()
 
     def _environment(self) -> dict[str, str]:
@@ -62,6 +64,7 @@ class PipelineStack(Stack):
             "LAKESHIFT_TABLES_TABLE": tracking.tables.table_name,
             "LAKESHIFT_CHUNKS_TABLE": tracking.chunks.table_name,
             "LAKESHIFT_INPUT_MAX_PARALLELISM": Token.as_string(given.input_max_parallelism.value),
+            "LAKESHIFT_READ_STREAMS": Token.as_string(given.read_streams.value),
             "LAKESHIFT_INITIATE_SCHEMA_DETECTION": given.initiate_schema_detection.value_as_string,
             "LAKESHIFT_REDSHIFT_IAM_ROLE_ARN": given.redshift_iam_role_arn.value_as_string,
             "LAKESHIFT_DATABASE": given.database_name.value_as_string,
@@ -89,8 +92,8 @@ class PipelineStack(Stack):
             dead_letters=self.dead_letters,
         )
 
-    def _glue(self) -> None:
-        glue = GlueExtract(
+    def _glue(self) -> GlueExtract:
+        return GlueExtract(
             self,
             "GlueExtract",
             size=self.stage.glue,
@@ -99,12 +102,15 @@ class PipelineStack(Stack):
             permissions=self.permissions,
             keys=self.data.keys,
         )
+
+    def _optional_access(self) -> None:
+        """What the roles may do only where a parameter names it."""
         OptionalAccess(
             self,
             "OptionalAccess",
             parameters=self.parameters,
             permissions=self.permissions,
-            secret_readers=[*self.steps.roles(SECRET_READERS), glue.role],
+            secret_readers=[*self.steps.roles(SECRET_READERS), self.glue.role],
             warehouse=self.warehouse.role,
         )
 

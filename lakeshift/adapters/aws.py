@@ -26,6 +26,7 @@ _BUSY = frozenset(
         "Throttling",
         "ThrottlingException",
         "TooManyRequestsException",
+        "TransactionConflictException",
         "TransactionInProgressException",
     }
 )
@@ -36,11 +37,16 @@ def code_of(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
+def busy_answer(code: str, status: int) -> bool:
+    """True when a service that answers so may take the same request a little later."""
+    return code in _BUSY or status in (408, 429) or status >= 500
+
+
 def busy(error: BotoCoreError | ClientError) -> bool:
     """True when the same call may work a little later."""
     if isinstance(error, ClientError):
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-        return code_of(error) in _BUSY or status >= 500
+        return busy_answer(code_of(error), status)
     return isinstance(error, SdkConnectionError | HTTPClientError | IncompleteReadError)
 
 

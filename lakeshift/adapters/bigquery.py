@@ -2,52 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import cast
 
-import grpc
 import pyarrow as pa
-import requests
 from google.api_core import exceptions as google
-from google.auth.exceptions import GoogleAuthError, TransportError
-from google.auth.transport.grpc import AuthMetadataPlugin
-from google.auth.transport.requests import Request
 from google.cloud import bigquery
-from google.cloud.bigquery_storage_v1 import BigQueryReadClient, types
-from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
 from google.oauth2 import service_account
 
-from lakeshift.errors import (
-    SecretMissing,
-    SessionLost,
-    SourceBusy,
-    SourceForbidden,
-    SourceNotFound,
-    TerminalError,
-)
-from lakeshift.model import SourceTable, TablePlan, TableRef
-from lakeshift.ports import ReadSession
+from lakeshift.adapters.bigquery_errors import source_errors
+from lakeshift.adapters.bigquery_sql import INGESTION_TIME, count_sql, partitions_sql
+from lakeshift.adapters.bigquery_storage import StorageReader
+from lakeshift.errors import QueryFailed, SecretMissing
+from lakeshift.model import Partition, ResultQuery, Slice, SourceTable, TablePlan, TableRef
+from lakeshift.ports import Children, ReadSession
 from lakeshift.types.bigquery import columns
 
 _SCOPES = ("https://www.googleapis.com/auth/bigquery",)
-_BUSY = (
-    google.TooManyRequests,
-    google.ServerError,
-    google.RetryError,
-    google.Aborted,
-    google.Cancelled,
-    TransportError,
-    ConnectionError,
-    requests.ConnectionError,
-    requests.Timeout,
-)
-# What the Storage Read API says of a session that has expired.
-_LOST = (google.FailedPrecondition, google.OutOfRange, google.NotFound)
-# Quotas answer 403 as well: https://cloud.google.com/bigquery/docs/error-messages
-_QUOTAS = frozenset({"rateLimitExceeded", "quotaExceeded"})
+# The most names that one page of a listing holds.
+_PAGE = 1000
+RESULT_LIFETIME = timedelta(days=7)
+# What a query may bill beyond its dry run: 10 MB are billed for each table however small, and data grow meanwhile.
+ROOM_BYTES = 1024**3
+MAX_QUERY_ATTEMPTS = 5
+# Reasons that say nothing about the query: https://cloud.google.com/bigquery/docs/error-messages
+_PASSING = frozenset({"backendError", "internalError", "rateLimitExceeded", "jobRateLimitExceeded", "tableUnavailable"})
 
 
 @dataclass(frozen=True)
@@ -66,27 +50,29 @@ class BigQuerySource:
         options = {"api_endpoint": endpoints.rest} if endpoints.rest else None
         self._project = project
         self._rest = bigquery.Client(project=project, credentials=credentials, client_options=options)
-        self._storage = _storage(credentials, endpoints.storage)
+        self._storage = StorageReader(project, credentials, endpoints.storage)
+        self._locations: dict[str, str] = {}
 
     def now(self) -> datetime:
         """BigQuery's own clock."""
-        with _errors(self._project):
+        with source_errors(self._project):
             rows = self._rest.query_and_wait("SELECT CURRENT_TIMESTAMP()")
             return next(iter(rows))[0].astimezone(UTC)
 
     def datasets(self) -> Sequence[str]:
         """Names of the data sets that the credentials can see."""
-        with _errors(self._project):
-            return sorted(item.dataset_id for item in self._rest.list_datasets())
+        with source_errors(self._project):
+            return sorted(item.dataset_id for item in self._rest.list_datasets(page_size=_PAGE))
 
     def tables(self, dataset: str) -> Sequence[str]:
         """Names of the tables and views of a data set."""
-        with _errors(f"{self._project}.{dataset}"):
-            return sorted(item.table_id for item in self._rest.list_tables(f"{self._project}.{dataset}"))
+        with source_errors(f"{self._project}.{dataset}"):
+            found = self._rest.list_tables(f"{self._project}.{dataset}", page_size=_PAGE)
+            return sorted(item.table_id for item in found)
 
     def describe(self, ref: TableRef) -> SourceTable:
         """Metadata of one table."""
-        with _errors(ref.id):
+        with source_errors(ref.id):
             table = self._rest.get_table(ref.id)
         column, kind = _partition(table)
         return SourceTable(
@@ -97,79 +83,137 @@ class BigQuerySource:
             bytes=table.num_bytes or 0,
             partition_column=column,
             partition_kind=kind,
-            requires_partition_filter=bool(table.require_partition_filter),
+            requires_partition_filter=_must_filter(table),
             cluster_columns=tuple(table.clustering_fields or ()),
             description=table.description or "",
         )
 
+    def partitions(self, refs: Sequence[TableRef]) -> Mapping[TableRef, tuple[Partition, ...]]:
+        """Partitions of tables of one data set, by id; a table without any has none."""
+        if not refs:
+            return {}
+        project, dataset = refs[0].project, refs[0].dataset
+        found: dict[str, list[Partition]] = {ref.table: [] for ref in refs}
+        with source_errors(f"{project}.{dataset}"):
+            location = self._location(f"{project}.{dataset}")
+            for sql in partitions_sql(project, dataset, list(found)):
+                for name, part, rows, size, modified in self._rest.query_and_wait(sql, location=location):
+                    found[name].append(Partition(id=part, rows=rows or 0, bytes=size or 0, modified=modified))
+        return {ref: tuple(sorted(found[ref.table], key=lambda one: one.id)) for ref in refs}
+
+    def estimate(self, sql: str) -> int:
+        """Bytes that a query would scan, by a dry run; of external tables BigQuery knows a lower bound at most."""
+        config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False)
+        with source_errors(self._project), _refusals(self._project):
+            return int(self._rest.query(sql, job_config=config).total_bytes_processed or 0)
+
+    def make_result(self, plan: TablePlan) -> bool:
+        """Start the plan's query once and look whether its result is there; true when it is.
+
+        The job's id follows from run and table, so a second call finds the job of the first. A job that failed for a
+        reason that passes is followed by another one, a few times.
+        """
+        query = plan.query
+        if query is None:
+            return True
+        with source_errors(plan.source.id), _refusals(plan.source.id):
+            location = self._location(f"{query.destination.project}.{query.destination.dataset}")
+            for attempt in range(MAX_QUERY_ATTEMPTS):
+                job = self._job(_job_id(plan, attempt), query, location)
+                if not job.error_result or job.error_result.get("reason") not in _PASSING:
+                    break
+            return self._is_there(job, plan.source.id, query)
+
     def count(self, plan: TablePlan) -> int:
-        """Rows of the table at the plan's snapshot; BigQuery bills no bytes for a bare COUNT(*)."""
+        """Rows of the plan's slices at its snapshot, under its filter."""
         parameter = bigquery.ScalarQueryParameter("snapshot", "TIMESTAMP", plan.snapshot)
         config = bigquery.QueryJobConfig(query_parameters=[parameter])
-        with _errors(plan.source.id):
-            rows = self._rest.query_and_wait(count_sql(plan), job_config=config)
-            return int(next(iter(rows))[0])
+        with source_errors(plan.source.id):
+            answers = [self._rest.query_and_wait(sql, job_config=config) for sql in count_sql(plan)]
+            return sum(int(next(iter(rows))[0]) for rows in answers)
 
-    def open_session(self, plan: TablePlan) -> ReadSession:
-        """Open a read session of all columns at the plan's snapshot."""
-        request = types.ReadSession(
-            table=f"projects/{plan.source.project}/datasets/{plan.source.dataset}/tables/{plan.source.table}",
-            data_format=types.DataFormat.ARROW,
-            table_modifiers=types.ReadSession.TableModifiers(snapshot_time=plan.snapshot),
-            read_options=types.ReadSession.TableReadOptions(
-                row_restriction=every_row(plan),
-                arrow_serialization_options=types.ArrowSerializationOptions(
-                    buffer_compression=types.ArrowSerializationOptions.CompressionCodec.LZ4_FRAME
-                ),
-            ),
+    def open_session(self, plan: TablePlan, part: Slice) -> ReadSession:
+        """Open a read session of a slice at the plan's snapshot."""
+        return self._storage.open_session(plan, part)
+
+    def read(self, stream: str, offset: int, stall_seconds: float) -> Generator[pa.RecordBatch]:
+        """Rows of a stream from `offset`; goes on by itself after a broken, busy or stalled connection."""
+        return self._storage.read(stream, offset, stall_seconds)
+
+    def split(self, stream: str, fraction: float) -> Children | None:
+        """Cut a stream in two at about `fraction`; None where it cannot be cut."""
+        return self._storage.split(stream, fraction)
+
+    def _location(self, dataset: str) -> str:
+        """Where a data set is; jobs run there, and are found there only."""
+        if dataset not in self._locations:
+            self._locations[dataset] = self._rest.get_dataset(dataset).location
+        return self._locations[dataset]
+
+    def _job(self, name: str, query: ResultQuery, location: str) -> bigquery.QueryJob:
+        """The job of this name, which is started unless it was before."""
+        try:
+            return self._known(name, location)
+        except google.NotFound:
+            pass
+        config = bigquery.QueryJobConfig(
+            destination=query.destination.id,
+            write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
+            maximum_bytes_billed=query.bytes + query.bytes // 10 + ROOM_BYTES,
+            use_query_cache=False,
         )
-        with _errors(plan.source.id):
-            session = self._storage.create_read_session(
-                parent=f"projects/{self._project}", read_session=request, max_stream_count=plan.streams
-            )
-        return ReadSession(session.name, tuple(stream.name for stream in session.streams))
+        try:
+            return self._rest.query(query.sql, job_config=config, job_id=name, location=location, job_retry=None)
+        except google.Conflict:
+            return self._known(name, location)
 
-    def read(self, stream: str, offset: int) -> Iterator[pa.RecordBatch]:
-        """Rows of a stream from `offset`. The client itself goes on after a broken connection."""
-        with _errors(stream), _lost(stream):
-            yield from _batches(self._storage.read_rows(stream, offset=offset))
+    def _known(self, name: str, location: str) -> bigquery.QueryJob:
+        return cast("bigquery.QueryJob", self._rest.get_job(name, location=location))
 
-
-def _batches(responses: Iterable[types.ReadRowsResponse]) -> Iterator[pa.RecordBatch]:
-    """Record batches of a stream's messages; the first message of a call carries the schema, the others do not.
-
-    https://cloud.google.com/bigquery/docs/reference/storage/rpc/google.cloud.bigquery.storage.v1#readrowsresponse
-    """
-    schema: pa.Schema | None = None
-    for response in responses:
-        if response.arrow_schema.serialized_schema:
-            schema = pa.ipc.read_schema(pa.py_buffer(response.arrow_schema.serialized_schema))
-        if schema is None:
-            raise SourceBusy("the stream began without its schema")
-        yield pa.ipc.read_record_batch(pa.py_buffer(response.arrow_record_batch.serialized_record_batch), schema)
-
-
-def every_row(plan: TablePlan) -> str:
-    """A filter that keeps every row, for tables that demand one on their partition column; else ""."""
-    if not plan.requires_partition_filter:
-        return ""
-    name = "`" + (plan.partition_column or "_PARTITIONTIME").replace("`", "\\`") + "`"
-    return f"{name} IS NOT NULL OR {name} IS NULL"
+    def _is_there(self, job: bigquery.QueryJob, where: str, query: ResultQuery) -> bool:
+        """Whether a job has ended; its result then expires by itself."""
+        if job.error_result:
+            failure = f"{job.error_result.get('reason')}: {job.error_result.get('message')}"
+            step = "mend the view, or exclude it; then start a new run."
+            raise QueryFailed(f"the query for its rows failed: {failure}", where=where, next_step=step)
+        if job.state != "DONE":
+            return False
+        try:
+            table = self._rest.get_table(query.destination.id)
+        except google.NotFound as error:
+            gone = f"the result of its query, {query.destination.id}, has expired or was deleted"
+            raise QueryFailed(gone, where=where, next_step="start a new run.") from error
+        if table.expires is None:
+            table.expires = job.ended + RESULT_LIFETIME
+            self._rest.update_table(table, ["expires"])
+        return True
 
 
-def count_sql(plan: TablePlan) -> str:
-    """COUNT(*) at the snapshot."""
-    name = ".".join((plan.source.project, plan.source.dataset, plan.source.table)).replace("`", "\\`")
-    condition = every_row(plan)
-    return f"SELECT COUNT(*) FROM `{name}` FOR SYSTEM_TIME AS OF @snapshot" + (
-        f" WHERE {condition}" if condition else ""
-    )
+@contextmanager
+def _refusals(where: str) -> Iterator[None]:
+    """Turn what BigQuery says of a query that it does not even start into QueryFailed."""
+    try:
+        yield
+    except google.BadRequest as error:
+        raise QueryFailed(error.message, where=where, next_step="mend the view, or exclude it.") from error
+
+
+def _job_id(plan: TablePlan, attempt: int) -> str:
+    """Name of the job that makes a plan's result, the same in every call."""
+    digest = hashlib.sha256(f"{plan.run} {plan.source.id}".encode()).hexdigest()[:32]
+    return f"ls-{digest}-{attempt}"
 
 
 def _partition(table: bigquery.Table) -> tuple[str, str]:
     if table.time_partitioning:
-        return table.time_partitioning.field or "", table.time_partitioning.type_
+        return table.time_partitioning.field or INGESTION_TIME, table.time_partitioning.type_
     return (table.range_partitioning.field, "RANGE") if table.range_partitioning else ("", "")
+
+
+def _must_filter(table: bigquery.Table) -> bool:
+    """Tables from before 2019 say it in their time partitioning only."""
+    old = table.time_partitioning.to_api_repr() if table.time_partitioning else {}
+    return bool(table.require_partition_filter or old.get("requirePartitionFilter"))
 
 
 def _credentials(key: str) -> service_account.Credentials:
@@ -180,50 +224,3 @@ def _credentials(key: str) -> service_account.Credentials:
             "the secret is not a service account key in JSON",
             next_step="store the key file of a Google service account as it is.",
         ) from error
-
-
-def _storage(credentials: service_account.Credentials, endpoint: str) -> BigQueryReadClient:
-    if not endpoint:
-        return BigQueryReadClient(credentials=credentials)
-    plugin = grpc.metadata_call_credentials(AuthMetadataPlugin(credentials, Request()))
-    channel = grpc.secure_channel(
-        endpoint,
-        grpc.composite_channel_credentials(grpc.local_channel_credentials(), plugin),
-        options=[("grpc.max_receive_message_length", -1)],
-    )
-    return BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=channel))
-
-
-@contextmanager
-def _lost(stream: str) -> Iterator[None]:
-    """Turn the errors of a session that has expired into SessionLost."""
-    try:
-        yield
-    except _LOST as error:
-        raise SessionLost(error.message, where=stream) from error
-
-
-def _reason(error: google.GoogleAPICallError) -> str:
-    """Why BigQuery refused, by its REST interface; gRPC gives no reason."""
-    first = next(iter(error.errors), None)
-    return str(first.get("reason", "")) if isinstance(first, Mapping) else ""
-
-
-@contextmanager
-def _errors(where: str) -> Iterator[None]:
-    """Turn Google's errors into ours."""
-    try:
-        yield
-    except google.NotFound as error:
-        raise SourceNotFound(error.message, where=where, next_step="see the names in the config.") from error
-    except (google.Forbidden, google.Unauthorized) as error:
-        if _reason(error) in _QUOTAS:
-            raise SourceBusy(error.message, where=where) from error
-        step = "grant the service account BigQuery Data Viewer, Job User and Read Session User."
-        raise SourceForbidden(error.message, where=where, next_step=step) from error
-    except _BUSY as error:
-        raise SourceBusy(str(error), where=where) from error
-    except google.GoogleAPICallError as error:
-        raise TerminalError(error.message, where=where) from error
-    except GoogleAuthError as error:
-        raise SourceForbidden(f"the key is not accepted: {error}", where=where) from error

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import boto3
 from botocore.exceptions import ClientError
 
 from lakeshift.adapters.aws import store_errors
+from lakeshift.adapters.uploads import PATIENCE, S3Upload, Uploads
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -15,10 +19,16 @@ _ABSENT = frozenset({"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "404"})
 
 
 class S3Objects:
-    """The ObjectStore port over S3. Encryption is the bucket's default (KMS), so no call names a key."""
+    """The ObjectStore port over S3. Encryption is the bucket's default (KMS), so no call names a key.
 
-    def __init__(self, client: S3Client) -> None:
+    Args:
+        session: where uploads find their credentials; None means the default one.
+        patience: how long an upload repeats a request that fails.
+    """
+
+    def __init__(self, client: S3Client, session: boto3.Session | None = None, patience: timedelta = PATIENCE) -> None:
         self._s3 = client
+        self._uploads = Uploads(client, session or boto3.Session(), patience)
 
     def put(self, bucket: str, key: str, body: bytes, content_type: str = "application/octet-stream") -> str:
         """Write an object whole; returns its version id."""
@@ -48,3 +58,12 @@ class S3Objects:
                 return answer["Body"].read()
         except ClientError as error:
             raise KeyError(where) from error
+
+    def upload(
+        self, bucket: str, key: str, content_type: str = "application/octet-stream"
+    ) -> AbstractContextManager[S3Upload]:
+        """Write an object while it is being made, in parts of which a few are on their way at a time.
+
+        Leaving the block completes the object; leaving it by an exception aborts the upload.
+        """
+        return self._uploads.open(bucket, key, content_type)

@@ -30,3 +30,17 @@ def execution_status(client: SFNClient, execution: str) -> str:
     """RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED."""
     with store_errors(execution):
         return client.describe_execution(executionArn=execution)["status"]
+
+
+def start_execution(client: SFNClient, machine: str, name: str, given: str) -> str | None:
+    """Start an execution by its name; None when one of that name has ended already.
+
+    An execution of that name that still runs is this one: asking twice starts nothing twice.
+    https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
+    """
+    with store_errors(machine):
+        try:
+            return client.start_execution(stateMachineArn=machine, name=name, input=given)["executionArn"]
+        except client.exceptions.ExecutionAlreadyExists:
+            execution = f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
+    return execution if execution_status(client, execution) == "RUNNING" else None

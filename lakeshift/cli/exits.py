@@ -14,11 +14,12 @@ from rich.console import Console
 from lakeshift.errors import ConfigInvalid, LakeshiftError, StageMissing, StoreRefused, TransientError
 from lakeshift.model import RunState
 
+_UNFINISHED = (RunState.FAILED, RunState.PROBLEMS, RunState.PAUSED, RunState.CANCELLED)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class Exit(IntEnum):
-    """0 all good, 1 problems in the run, 2 bad input, 3 environment."""
+    """0 all good, 1 problems in the run (or stopped short), 2 bad input, 3 environment."""
 
     GOOD = 0
     PROBLEMS = 1
@@ -30,7 +31,7 @@ def exit_of(state: RunState) -> Exit:
     """The exit code that a run's state stands for."""
     if state is RunState.REFUSED:
         return Exit.BAD_INPUT
-    return Exit.PROBLEMS if state in (RunState.FAILED, RunState.PROBLEMS) else Exit.GOOD
+    return Exit.PROBLEMS if state in _UNFINISHED else Exit.GOOD
 
 
 @contextmanager

@@ -12,8 +12,12 @@ from rich.console import Console as Screen
 
 from lakeshift.cli.exits import Exit, errors, exit_of, exits
 from lakeshift.cli.local import local
-from lakeshift.cli.show import PLAIN_WIDTH, failures, line, notes, report_table
+from lakeshift.cli.orders import cancel as cancel_run
+from lakeshift.cli.orders import pause as pause_run
+from lakeshift.cli.orders import resume as resume_run
+from lakeshift.cli.show import PLAIN_WIDTH, failures, headline, line, notes, report_table
 from lakeshift.cli.stages import LOCAL, JsonOption, StageOption, open_stage
+from lakeshift.cli.watch import wait_for_takeover
 from lakeshift.cli.watch import watch as follow
 from lakeshift.errors import ConfigInvalid, Problem, SourceNotFound
 from lakeshift.lake import keys
@@ -29,7 +33,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
     help="Move BigQuery projects into an S3 data lake and Amazon Redshift. "
-    "Exit codes: 0 all good, 1 problems in the run, 2 bad input, 3 environment.",
+    "Exit codes: 0 all good, 1 problems in the run or stopped short of its end, 2 bad input, 3 environment.",
 )
 app.add_typer(local, name="local")
 
@@ -92,6 +96,40 @@ def report(run: RunArgument, stage: StageOption = LOCAL, as_json: JsonOption = F
         _closing(console, record, as_json=as_json)
 
 
+@app.command()
+def pause(run: RunArgument, stage: StageOption = LOCAL, as_json: JsonOption = False) -> None:
+    """Let a run stop at its next file; `resume` goes on from there."""
+    with exits(as_json=as_json):
+        console = open_stage(stage)
+        _ordered(pause_run(console, _record(console, run)), as_json=as_json)
+
+
+@app.command()
+def cancel(run: RunArgument, stage: StageOption = LOCAL, as_json: JsonOption = False) -> None:
+    """End a run for good; what is published stays published, what is in the lake stays there."""
+    with exits(as_json=as_json):
+        console = open_stage(stage)
+        _ordered(cancel_run(console, _record(console, run)), as_json=as_json)
+
+
+@app.command()
+def resume(
+    run: RunArgument,
+    stage: StageOption = LOCAL,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow the run to its end.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a run up again that was paused, or that ended with failed tables; nothing that is done is done again."""
+    with exits(as_json=as_json):
+        console = open_stage(stage)
+        execution = resume_run(console, _record(console, run))
+        if execution and watch:
+            wait_for_takeover(console, run, execution)
+            _closing(console, follow(console, run, quiet=as_json), as_json=as_json)
+    said = f"{run}: resumed" if execution else f"{run}: nothing to do"
+    typer.echo(json.dumps({"run": run, "execution": execution}) if as_json else said)
+
+
 def _body(config: Path) -> bytes:
     try:
         return config.read_bytes()
@@ -116,13 +154,18 @@ def _record(console: Console, run: str) -> RunRecord:
         raise SourceNotFound("there is no such run in this stage", where=run, next_step="see its id.") from error
 
 
+def _ordered(record: RunRecord, *, as_json: bool) -> None:
+    given = {"run": record.run, "order": record.order.value, "state": record.state.value}
+    typer.echo(json.dumps(given) if as_json else headline(record))
+
+
 def _status(console: Console, record: RunRecord, *, as_json: bool) -> None:
     tables = console.ports.ledger.tables(record.run)
     if as_json:
-        listed = [table.model_dump(mode="json", exclude={"session"}) for table in tables]
+        listed = [table.model_dump(mode="json") for table in tables]
         typer.echo(json.dumps({**record.model_dump(mode="json"), "tables": listed}, indent=1))
     else:
-        typer.echo(f"{record.run}: {record.state.value}")
+        typer.echo(headline(record))
         for table in tables:
             typer.echo(line(table, console.ports.clock()))
         _reasons(console, record)

@@ -8,11 +8,23 @@ from typing import Any
 
 from rich.table import Table
 
-from lakeshift.model import RunRecord, TableRecord, TableState
+from lakeshift.model import FINAL_RUN_STATES, Order, RunRecord, TableRecord, TableState
 
 # Columns of a table that does not go to a terminal: wide enough that no name is folded in a log.
 PLAIN_WIDTH = 200
-_STYLES = {TableState.PUBLISHED: "green", TableState.FAILED: "red", TableState.REFUSED: "red"}
+_STYLES = {
+    TableState.PUBLISHED: "green",
+    TableState.FAILED: "red",
+    TableState.REFUSED: "red",
+    TableState.CANCELLED: "yellow",
+}
+_UNDER_WAY = {Order.PAUSE: " (pausing)", Order.CANCEL: " (cancelling)"}
+
+
+def headline(record: RunRecord) -> str:
+    """The run and its state, and what it is brought to by a person's order."""
+    under_way = "" if record.state in FINAL_RUN_STATES else _UNDER_WAY.get(record.order, "")
+    return f"{record.run}: {record.state.value}{under_way}"
 
 
 def rate(table: TableRecord, now: datetime) -> float:
@@ -34,7 +46,7 @@ def eta(table: TableRecord, now: datetime) -> float | None:
 
 def view(record: RunRecord, tables: Sequence[TableRecord], now: datetime) -> Table:
     """The run as a table."""
-    shown = Table(title=f"{record.run}: {record.state.value}", title_justify="left")
+    shown = Table(title=headline(record), title_justify="left")
     for heading in ("source", "target", "status"):
         shown.add_column(heading, overflow="fold")
     for heading in ("source rows", "lake rows", "target rows", "MB", "rows/s", "ETA s"):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from typing import TYPE_CHECKING, Annotated
 
+import structlog
 import typer
 
 from lakeshift.errors import StageMissing
@@ -22,6 +25,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machine
 
 def open_stage(stage: str) -> Console:
     """The console of a stage. Raises StageMissing or StoreRefused when it cannot be reached."""
+    _quiet()
     if stage != LOCAL:
         # The SDKs take a second to import; commands that talk to no stage do without.
         from lakeshift.adapters.aws import store_errors
@@ -35,3 +39,11 @@ def open_stage(stage: str) -> Console:
         step = "install lakeshift[local], or name a deployed --stage."
         raise StageMissing(f"the local cloud is not installed: {error}", next_step=step) from error
     return local_console()
+
+
+def _quiet() -> None:
+    """Steps that a command runs itself log as functions do; stdout belongs to the command's answer."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

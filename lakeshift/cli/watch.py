@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 START_SECONDS = 120.0
 PAUSE_SECONDS = 0.5
-_ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
+ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 
 
 def wait_for_start(console: Console, run: str) -> RunRecord:
@@ -36,6 +36,24 @@ def wait_for_start(console: Console, run: str) -> RunRecord:
             time.sleep(PAUSE_SECONDS)
     step = "look at the rule's dead letter queue and at the migrate state machine."
     raise StageMissing("no execution has taken up the upload", where=run, next_step=step)
+
+
+def wait_for_takeover(console: Console, run: str, execution: str) -> None:
+    """Return once an execution has made the run its own; before that the run still shows how it ended last time.
+
+    Raises:
+        StageMissing: it ended without taking the run up, or did not begin within two minutes.
+    """
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        ended = console.execution_status(execution) in ENDED
+        if console.ports.ledger.run(run).execution == execution:
+            return
+        if ended:
+            break
+        time.sleep(PAUSE_SECONDS)
+    step = f"look at the execution {execution}."
+    raise StageMissing("the execution has not taken the run up", where=run, next_step=step)
 
 
 def watch(console: Console, run: str, *, quiet: bool = False) -> RunRecord:
@@ -74,7 +92,7 @@ def _changed(console: Console, tables: Sequence[TableRecord], shown: dict[str, T
 
 def _current(console: Console, before: RunRecord) -> RunRecord:
     """The run as it stands; an execution that ended without closing its run is an error, not a long wait."""
-    ended = console.execution_status(before.execution) in _ENDED
+    ended = console.execution_status(before.execution) in ENDED
     record = console.ports.ledger.run(before.run)
     if ended and record.state not in FINAL_RUN_STATES:
         step = f"look at the execution {record.execution}."

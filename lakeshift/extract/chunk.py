@@ -2,63 +2,219 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator
-from itertools import chain, islice
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
 
 import pyarrow as pa
 import structlog
 
-from lakeshift.lake import keys, parquet, rows
-from lakeshift.model import ChunkRecord, LakeFile, TablePlan
+from lakeshift.errors import SessionLost
+from lakeshift.extract import cut
+from lakeshift.lake import keys, rows
+from lakeshift.lake.checksum import row_hashes
+from lakeshift.lake.parquet import FileWriter, row_groups
+from lakeshift.lake.sample import sampled
+from lakeshift.lake.statistics import Accumulator
+from lakeshift.ledger.chunks import with_file
+from lakeshift.model import ChunkRecord, LakeFile, Slice, Statistics, TablePlan
 from lakeshift.ports import Ports, Source
 
 log = structlog.get_logger()
 
-OutOfTime = Callable[[], bool]
+Question = Callable[[], bool]
+LakeForm = Callable[[pa.RecordBatch], pa.RecordBatch]
+CONTENT_TYPE = "application/vnd.apache.parquet"
+# A stream is not worth cutting when less than this many row groups are left of it by the estimate.
+MIN_GROUPS_TO_SPLIT = 4
 
 
-def extract_chunk(
-    ports: Ports, source: Source, plan: TablePlan, chunk: ChunkRecord, out_of_time: OutOfTime
-) -> ChunkRecord:
-    """Read on where the ledger says the chunk ends, until its stream is at its end or time is up.
+def never() -> bool:
+    """The answer of who has no reason to stop, and nobody waiting for work."""
+    return False
 
-    File cuts follow row counts only, so a file that was written but not committed is written again with the
-    same key and the same rows.
+
+@dataclass(frozen=True)
+class Reading:
+    """What reading a chunk takes.
+
+    Attributes:
+        stop: asked between row groups; true ends the reading with a commit of what is written.
+        idle: asked between files; true when another reader has nothing to do, so that the stream is cut in two.
+        give: takes the chunk that the second half of a stream has become.
+    """
+
+    ports: Ports
+    source: Source
+    plan: TablePlan
+    stop: Question = never
+    idle: Question = never
+    give: Callable[[ChunkRecord], None] = lambda _: None
+
+
+def extract_chunk(reading: Reading, chunk: ChunkRecord) -> ChunkRecord:
+    """Read on where the ledger says the chunk ends, until its stream is at its end or it is time to stop.
+
+    A file that was written but not committed is written again with the same key and the same rows: the session gives
+    a stream's rows in one order, and file cuts follow from the rows alone, but for the last file before a stop.
 
     Raises:
-        SessionLost: the read session has expired.
+        SessionLost: the read session has expired; the slice is to be reset.
         ValueUnsupported: a value that the lake or the target cannot hold; names the column.
-        LedgerConflict: another worker has committed further; the step is to be called again.
+        LedgerConflict: another worker has committed further; the chunk is to be read from the ledger again.
     """
-    batches = (rows.convert(batch, plan.columns) for batch in source.read(chunk.stream, chunk.offset))
-    groups = parquet.row_groups(batches, plan.rows_per_group)
-    while not out_of_time():
-        first = next(groups, None)
-        if first is None:
-            return ports.ledger.finish_chunk(chunk)
-        chunk = _file(ports, plan, chunk, first, groups)
+    chunk = _opened(reading, chunk)
+    divisible = True
+    while not (chunk.done or reading.stop()):
+        if divisible and reading.idle():
+            before, chunk = chunk, _divided(reading, chunk)
+            divisible = chunk is not before
+        chunk = _read_on(reading, chunk, divisible=divisible)
     return chunk
 
 
 def empty_file(ports: Ports, plan: TablePlan) -> LakeFile:
     """A file without rows, so that the lake knows the schema of an empty table."""
-    return _put(ports, plan, keys.parquet_file(plan.lake_prefix, "empty", 0), 0, [])
+    key = keys.parquet_file(plan.lake_prefix, f"{cut.cut_of(plan)}-empty", 0, 0)
+    upload = ports.objects.upload(ports.places.lake, key, CONTENT_TYPE)
+    with upload as sink, FileWriter(sink, rows.schema(plan.columns)) as writer:
+        written = writer.close()
+    return LakeFile(key=key, offset=0, read=0, rows=0, bytes=written.bytes, sha256=written.sha256)
 
 
-def _file(
-    ports: Ports, plan: TablePlan, chunk: ChunkRecord, first: pa.Table, groups: Iterator[pa.Table]
-) -> ChunkRecord:
-    per_file = max(1, plan.rows_per_file // plan.rows_per_group)
-    content = chain([first], islice(groups, per_file - 1))
-    key = keys.parquet_file(plan.lake_prefix, chunk.chunk, chunk.offset)
-    file = _put(ports, plan, key, chunk.offset, content)
+def _opened(reading: Reading, chunk: ChunkRecord) -> ChunkRecord:
+    """The chunk with its stream. Its session is in the ledger before a row is read: two workers read the same one."""
+    if chunk.session:
+        return chunk
+    session = reading.source.open_session(reading.plan, _slice(reading.plan, chunk))
+    return reading.ports.ledger.save_chunk(cut.opened(chunk, session))
+
+
+class _Groups:
+    """Row groups of one call of the source, with a look ahead; holds one group at most."""
+
+    def __init__(self, groups: Iterator[pa.Table]) -> None:
+        self._groups = groups
+        self._next: pa.Table | None = None
+
+    def ended(self) -> bool:
+        """True when no group is left; the next one is read for it."""
+        if self._next is None:
+            self._next = next(self._groups, None)
+        return self._next is None
+
+    def take(self) -> pa.Table:
+        """The next group, which must be there."""
+        group, self._next = self._next, None
+        return group
+
+
+def _read_on(reading: Reading, chunk: ChunkRecord, *, divisible: bool) -> ChunkRecord:
+    """One call of the source, file after file, until the stream's end, the time to stop, or somebody idle."""
+    ledger = reading.ports.ledger
+    with closing(_groups(reading, chunk)) as source:
+        groups = _Groups(source)
+        if groups.ended():
+            return ledger.save_chunk(chunk.model_copy(update={"done": True}))
+        while True:
+            file, statistics = _file(reading, chunk, groups)
+            stopping = reading.stop()
+            # The look at the next group says whether the chunk is done, so that saying it needs no write of its own.
+            after = with_file(chunk, file, statistics, done=not stopping and groups.ended())
+            chunk = ledger.save_chunk(after)
+            _say(chunk, file)
+            if stopping or chunk.done or (divisible and reading.idle() and _long(reading.plan, chunk)):
+                return chunk
+
+
+def _say(chunk: ChunkRecord, file: LakeFile) -> None:
     log.info("extract.file", run=chunk.run, table=chunk.table, chunk=chunk.chunk, rows=file.rows, bytes=file.bytes)
-    return ports.ledger.commit_file(chunk, file)
 
 
-def _put(ports: Ports, plan: TablePlan, key: str, offset: int, groups: Iterator[pa.Table] | list[pa.Table]) -> LakeFile:
-    body = parquet.write(groups, rows.schema(plan.columns))
-    ports.objects.put(ports.places.lake, key, body)
-    count = parquet.count_rows(lambda start, length: body[start : start + length], len(body))
-    return LakeFile(key=key, offset=offset, rows=count, bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
+def _groups(reading: Reading, chunk: ChunkRecord) -> Generator[pa.Table]:
+    with closing(reading.source.read(chunk.stream, chunk.offset, reading.plan.stall_seconds)) as batches:
+        yield from row_groups(batches, reading.plan.rows_per_group, reading.plan.group_bytes)
+
+
+def _file(reading: Reading, chunk: ChunkRecord, groups: _Groups) -> tuple[LakeFile, Statistics | None]:
+    """Write one file, group by group; each is gone before the next one is gathered."""
+    plan, places = reading.plan, reading.ports.places
+    key = keys.parquet_file(plan.lake_prefix, chunk.chunk, chunk.attempt, chunk.offset)
+    lake_form = rows.converter(plan.columns, _constants(plan, chunk))
+    measured = Accumulator(rows.schema(plan.columns)) if plan.statistics else None
+    upload = reading.ports.objects.upload(places.lake, key, CONTENT_TYPE)
+    read = 0
+    with upload as sink, FileWriter(sink, rows.schema(plan.columns)) as writer:
+        while not (groups.ended() or writer.bytes >= plan.file_bytes or (writer.rows and reading.stop())):
+            read += _group(plan, groups.take(), lake_form, measured, writer)
+        written = writer.close()
+    file = LakeFile(
+        key=key, offset=chunk.offset, read=read, rows=written.rows, bytes=written.bytes, sha256=written.sha256
+    )
+    return file, measured.result() if measured else None
+
+
+def _group(
+    plan: TablePlan, group: pa.Table, lake_form: LakeForm, measured: Accumulator | None, writer: FileWriter
+) -> int:
+    """Convert, measure and write one row group; returns the rows of the source that it stands for."""
+    read = group.num_rows
+    batch = _kept(plan, lake_form(_one_batch(group)))
+    del group
+    if measured:
+        measured.add(batch)
+    writer.write(batch)
+    return int(read)
+
+
+def _one_batch(group: pa.Table) -> pa.RecordBatch:
+    """The pages of a group as one: every step after costs less over one batch than over fifty."""
+    return group.combine_chunks().to_batches()[0]
+
+
+def _kept(plan: TablePlan, batch: pa.RecordBatch) -> pa.RecordBatch:
+    return batch if plan.sample is None else sampled(batch, row_hashes(batch), plan.sample)
+
+
+def _constants(plan: TablePlan, chunk: ChunkRecord) -> dict[str, str]:
+    suffix = _slice(plan, chunk).suffix
+    return {SUFFIX_COLUMN: suffix} if suffix else {}
+
+
+SUFFIX_COLUMN = "_table_suffix"
+
+
+def _divided(reading: Reading, chunk: ChunkRecord) -> ChunkRecord:
+    """The chunk with the half of what is left of its stream given to a chunk of its own, if it can be cut there."""
+    if not _long(reading.plan, chunk):
+        return chunk
+    done = chunk.offset / max(1, chunk.offset, _rows_of_stream(reading.plan, chunk))
+    halves = reading.source.split(chunk.stream, (1 + done) / 2)
+    if halves is None:
+        return chunk
+    try:
+        # The cut may fall before the rows that are committed: then the first half has no such offset.
+        with closing(reading.source.read(halves.primary, chunk.offset, reading.plan.stall_seconds)) as batches:
+            next(batches, None)
+    except SessionLost:
+        return chunk
+    first, remainder = cut.divided(chunk, halves)
+    log.info("extract.divided", run=chunk.run, table=chunk.table, chunk=chunk.chunk, remainder=remainder.chunk)
+    chunk = reading.ports.ledger.split_chunk(first, remainder)
+    reading.give(remainder)
+    return chunk
+
+
+def _long(plan: TablePlan, chunk: ChunkRecord) -> bool:
+    left = _rows_of_stream(plan, chunk) - chunk.offset
+    return left > MIN_GROUPS_TO_SPLIT * plan.rows_per_group
+
+
+def _rows_of_stream(plan: TablePlan, chunk: ChunkRecord) -> int:
+    """Rows of the chunk's stream when first opened, by the estimate; a stream that was cut holds fewer."""
+    part = _slice(plan, chunk)
+    return part.rows // max(1, part.streams)
+
+
+def _slice(plan: TablePlan, chunk: ChunkRecord) -> Slice:
+    return plan.slices[chunk.slice]

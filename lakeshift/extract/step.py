@@ -2,121 +2,246 @@
 
 from __future__ import annotations
 
-import hashlib
+import time
+from collections.abc import Callable, Sequence
+from functools import reduce
+from typing import Literal
 
 import structlog
 
 from lakeshift.check.step import migration_of
-from lakeshift.errors import LedgerConflict, SessionLost
-from lakeshift.extract.chunk import OutOfTime, empty_file, extract_chunk
+from lakeshift.errors import LedgerConflict, SessionLost, SplitMismatch
+from lakeshift.extract import cut
+from lakeshift.extract.chunk import Question, Reading, empty_file, extract_chunk
+from lakeshift.extract.readers import read_chunks
+from lakeshift.extract.session import chunks_of, counted, lose
 from lakeshift.lake import keys
+from lakeshift.lake.statistics import merge
 from lakeshift.ledger.tables import begin, end, passed
 from lakeshift.load import manifest
-from lakeshift.model import ChunkRecord, ExtractManifest, Noun, Rows, TablePlan, TableRecord, TableState
+from lakeshift.model import ChunkRecord, ExtractManifest, Noun, Order, Rows, TablePlan, TableRecord, TableState
 from lakeshift.plan.step import plan_of
 from lakeshift.ports import Ports, Source
 
 log = structlog.get_logger()
+# How often a reader asks the ledger what is wanted of its run (seconds).
+ORDER_SECONDS = 5.0
+RESULT_POLL_SECONDS = 2.0
+# A slice that loses so many sessions will lose the next one too.
+MAX_SESSIONS = 10
 
 
 class Extracted(Noun):
-    """Whether the extract is complete, and whether loading follows at once."""
+    """What the state machine does next, and whether loading follows at once when the extract is done.
 
-    done: bool
+    Attributes:
+        next: extract: call again; glue: run the job, then call again; paused: a person wants the run to stop.
+        workers, worker_type: size of that job.
+    """
+
+    next: Literal["done", "extract", "glue", "paused"]
     load: bool
+    workers: int = 0
+    worker_type: str = ""
 
 
-def extract(ports: Ports, run: str, table: str, out_of_time: OutOfTime) -> Extracted:
+def extract(ports: Ports, run: str, table: str, out_of_time: Question) -> Extracted:
     """Extract a table until it is complete or time is up; calling it again goes on where it stopped.
 
     Raises:
         TransientError: the source, the store or the ledger is busy.
+        QuotaExhausted: the source's quota is used up; `lakeshift resume` goes on.
         ValueUnsupported: a value that cannot be carried; names the column.
+        SplitMismatch: the plan is not the one that the ledger was made for.
         WrongState: the table has ended already.
     """
     migration = migration_of(ports, run)
-    immediate = migration.load.mode == "immediate"
+    load = migration.load.mode == "immediate"
     record = ports.ledger.table(run, table)
     if passed(record, TableState.EXTRACTED):
-        return Extracted(done=True, load=immediate)
-    plan = plan_of(ports, run, table)
-    source = ports.source(migration.sources[plan.source_index])
+        return Extracted(next="done", load=load)
+    held_up, late = _HeldUp(ports, run), _Latch(out_of_time)
+    if held_up():
+        return Extracted(next="paused", load=load)
+    plan = plan_of(ports, record)
     record = begin(ports, record, "extract", TableState.EXTRACTING)
-    return Extracted(done=_extract(ports, source, plan, record, out_of_time, pending=not immediate), load=immediate)
+    source = ports.source(migration.sources[plan.source_index])
+    reading = Reading(ports, source, plan, stop=lambda: late() or held_up())
+    if not (_result_stands(reading) and _extracted(reading, record)):
+        return _to_go_on(plan, load=load, paused=held_up())
+    _finish(ports, source, plan, ports.ledger.table(run, table), pending=not load)
+    return Extracted(next="done", load=load)
+
+
+def open_chunks(ports: Ports, run: str, table: str) -> list[str]:
+    """Ids of the chunks of a table that are not done, for executors that read each in a place of its own.
+
+    Raises:
+        SplitMismatch: the plan is not the one that the ledger was made for.
+    """
+    record = ports.ledger.table(run, table)
+    plan = plan_of(ports, record)
+    _check_cut(plan, record)
+    return [chunk.chunk for chunk in counted(ports, record) if not chunk.done]
+
+
+def extract_one(ports: Ports, run: str, table: str, chunk: str) -> bool:
+    """Read one chunk to its end; false when its session was lost or somebody wants the run to stop.
+
+    Raises: as `extract`.
+    """
+    record = ports.ledger.table(run, table)
+    plan = plan_of(ports, record)
+    found = next((each for each in counted(ports, record) if each.chunk == chunk), None)
+    if found is None or found.done:
+        return found is not None
+    source = ports.source(migration_of(ports, run).sources[plan.source_index])
+    try:
+        return extract_chunk(Reading(ports, source, plan, stop=_HeldUp(ports, run)), found).done
+    except SessionLost as error:
+        lose(ports, record, found, str(error))
+        return False
 
 
 def extract_of(ports: Ports, plan: TablePlan, record: TableRecord) -> ExtractManifest:
     """What the complete extract of a table is made of."""
-    body = ports.objects.get(ports.places.lake, keys.extract_record(plan.lake_prefix, short(record.session)))
+    body = ports.objects.get(ports.places.lake, keys.extract_record(plan.lake_prefix, record.cut))
     return ExtractManifest.model_validate_json(body)
 
 
-def short(session: str) -> str:
-    """A session's name in keys and chunk names: 10 hex digits."""
-    return hashlib.sha256(session.encode()).hexdigest()[:10]
+class _Latch:
+    """A question that is not asked again once it was answered with yes: all readers stop at the same word."""
+
+    def __init__(self, question: Question) -> None:
+        self._question, self._answer = question, False
+
+    def __call__(self) -> bool:
+        self._answer = self._answer or self._question()
+        return self._answer
 
 
-def _extract(
-    ports: Ports, source: Source, plan: TablePlan, record: TableRecord, out_of_time: OutOfTime, *, pending: bool
-) -> bool:
-    try:
-        record = _session(ports, source, plan, record)
-        for chunk in _of_session(ports, record):
-            if not chunk.done and not extract_chunk(ports, source, plan, chunk, out_of_time).done:
-                _progress(ports, record)
-                return False
-            record = _progress(ports, record)
-        _finish(ports, source, plan, record, pending=pending)
-    except SessionLost as error:
-        # Streams of another session hold the rows in another order, so the table starts again in a new one.
-        log.warning("extract.session_lost", run=record.run, table=record.table, reason=str(error))
-        ports.ledger.save_table(record.model_copy(update={"session": "", "rows_done": 0, "bytes_done": 0}))
-        return False
+class _HeldUp(_Latch):
+    """True when a person wants the run to pause or to be cancelled; the ledger is asked every few seconds."""
+
+    def __init__(self, ports: Ports, run: str) -> None:
+        super().__init__(lambda: self._due() and ports.ledger.run(run).order is not Order.GO)
+        self._asked = float("-inf")
+
+    def _due(self) -> bool:
+        due = time.monotonic() - self._asked >= ORDER_SECONDS
+        if due:
+            self._asked = time.monotonic()
+        return due
+
+
+def _to_go_on(plan: TablePlan, *, load: bool, paused: bool) -> Extracted:
+    if paused:
+        return Extracted(next="paused", load=load)
+    if plan.engine == "glue":
+        return Extracted(next="glue", load=load, workers=plan.workers, worker_type=plan.worker_type)
+    return Extracted(next="extract", load=load)
+
+
+def _result_stands(reading: Reading) -> bool:
+    """True when there is nothing to query first, or the query's result is there; waits for it while there is time."""
+    if reading.plan.query is None:
+        return True
+    while not reading.source.make_result(reading.plan):
+        if reading.stop():
+            return False
+        time.sleep(RESULT_POLL_SECONDS)
     return True
 
 
-def _session(ports: Ports, source: Source, plan: TablePlan, record: TableRecord) -> TableRecord:
-    """The table's read session. Its chunks are written before its name, so a named session has all of its chunks."""
-    if record.session:
+def _extracted(reading: Reading, record: TableRecord) -> bool:
+    """Read what is left as far as this process gets; true when every chunk is done."""
+    ports, plan = reading.ports, reading.plan
+    record = _cut(ports, plan, record)
+    while True:
+        chunks = chunks_of(ports, reading.source, plan, record)
+        left = [chunk for chunk in chunks if not chunk.done]
+        record = _progress(ports, record, chunks)
+        if not left or plan.engine == "glue" or reading.stop():
+            return not left
+        _check_attempts(left)
+        read_chunks(reading, record, left, _readers(ports, plan), _reporter(ports, record))
+        record = ports.ledger.table(record.run, record.table)
+
+
+def _cut(ports: Ports, plan: TablePlan, record: TableRecord) -> TableRecord:
+    """The table with its chunks. These are written before the cut's name, so a named cut has all of its chunks."""
+    if record.cut:
+        _check_cut(plan, record)
         return record
-    session = source.open_session(plan)
-    ports.ledger.add_chunks(
-        [
-            ChunkRecord(run=record.run, table=record.table, chunk=f"{short(session.name)}-{index:05d}", stream=stream)
-            for index, stream in enumerate(session.streams)
-        ]
-    )
-    return ports.ledger.save_table(record.model_copy(update={"session": session.name}))
+    ports.ledger.add_chunks(cut.roots(plan))
+    return ports.ledger.save_table(record.model_copy(update={"cut": cut.cut_of(plan)}))
 
 
-def _of_session(ports: Ports, record: TableRecord) -> list[ChunkRecord]:
-    name = f"{short(record.session)}-"
-    return [chunk for chunk in ports.ledger.chunks(record.run, record.table) if chunk.chunk.startswith(name)]
+def _check_cut(plan: TablePlan, record: TableRecord) -> None:
+    if record.cut != cut.cut_of(plan):
+        raise SplitMismatch(
+            f"the plan reads {cut.cut_of(plan)}, the chunks are of {record.cut or 'nothing yet'}", where=record.table
+        )
 
 
-def _progress(ports: Ports, record: TableRecord) -> TableRecord:
-    chunks = _of_session(ports, record)
-    done = {"rows_done": sum(chunk.offset for chunk in chunks), "bytes_done": sum(chunk.bytes for chunk in chunks)}
+def _check_attempts(chunks: Sequence[ChunkRecord]) -> None:
+    worst = max(chunks, key=lambda chunk: chunk.attempt)
+    if worst.attempt >= MAX_SESSIONS:
+        step = "see that no reader is stopped for hours; then: lakeshift resume RUN."
+        raise SessionLost(f"{worst.attempt} read sessions were lost", where=worst.chunk, next_step=step)
+
+
+def _readers(ports: Ports, plan: TablePlan) -> int:
+    return max(1, min(ports.limits.readers, plan.streams))
+
+
+def _reporter(ports: Ports, record: TableRecord) -> Callable[[], None]:
+    """Writes a table's progress, each time upon the record that it wrote last."""
+    last = [record]
+
+    def report() -> None:
+        last[0] = _progress(ports, last[0], counted(ports, last[0]))
+
+    return report
+
+
+def _progress(ports: Ports, record: TableRecord, chunks: Sequence[ChunkRecord]) -> TableRecord:
+    done = {"rows_done": sum(chunk.rows for chunk in chunks), "bytes_done": sum(chunk.bytes for chunk in chunks)}
+    if (record.rows_done, record.bytes_done) == (done["rows_done"], done["bytes_done"]):
+        return record
     return ports.ledger.save_table(record.model_copy(update=done))
 
 
 def _finish(ports: Ports, source: Source, plan: TablePlan, record: TableRecord, *, pending: bool) -> None:
-    """Write down the complete extract of the record's session, the list for COPY last, then say so in the ledger.
+    """Write down the complete extract, the list for COPY last, then say so in the ledger.
 
     The source's rows are counted here, at the snapshot: a scheduled load may come after its time travel has ended.
     """
-    chunks = _of_session(ports, record)
+    chunks = counted(ports, record)
     if not all(chunk.done for chunk in chunks):
         raise LedgerConflict("a chunk of the table is not done", where=record.table)
-    files = tuple(file for chunk in chunks for file in chunk.files) or (empty_file(ports, plan),)
-    rows, size = sum(file.rows for file in files), sum(file.bytes for file in files)
-    complete = ExtractManifest(run=record.run, table=record.table, rows=rows, bytes=size, files=files)
-    counted = Rows(source=source.count(plan), lake=rows)
-    _write(ports, keys.extract_record(plan.lake_prefix, short(record.session)), complete.model_dump_json().encode())
-    listed = manifest.text(ports.places.lake, files)
-    _write(ports, keys.copy_manifest(plan.lake_prefix, short(record.session)), listed)
-    changes = {"rows": counted, "rows_done": rows, "bytes_done": size, "pending": pending}
+    complete = _manifest(ports, plan, record, chunks)
+    rows = Rows(source=source.count(plan), lake=complete.rows)
+    _write(ports, keys.extract_record(plan.lake_prefix, record.cut), complete.model_dump_json().encode())
+    listed = manifest.text(ports.places.lake, complete.files)
+    _write(ports, keys.copy_manifest(plan.lake_prefix, record.cut), listed)
+    changes = {"rows": rows, "rows_done": complete.rows, "bytes_done": complete.bytes, "pending": pending}
     end(ports, record, "extract", TableState.EXTRACTED, **changes)
+
+
+def _manifest(ports: Ports, plan: TablePlan, record: TableRecord, chunks: Sequence[ChunkRecord]) -> ExtractManifest:
+    files = tuple(file for chunk in chunks for file in chunk.files) or (empty_file(ports, plan),)
+    found = [chunk.statistics for chunk in chunks if chunk.statistics]
+    return ExtractManifest(
+        run=record.run,
+        table=record.table,
+        split=plan.split,
+        read=sum(file.read for file in files),
+        rows=sum(file.rows for file in files),
+        bytes=sum(file.bytes for file in files),
+        files=files,
+        statistics=reduce(merge, found) if found else None,
+    )
 
 
 def _write(ports: Ports, key: str, body: bytes) -> None:

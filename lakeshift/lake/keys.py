@@ -54,16 +54,16 @@ def table_prefix(lake_prefix: str, ref: TableRef, run: str) -> str:
     return f"{lake_prefix}raw/{parts}/run={run}/"
 
 
-def parquet_file(prefix: str, chunk: str, offset: int) -> str:
-    """A file of a chunk. Chunk and first row name it, so that a repeated extract overwrites its own files."""
-    return f"{prefix}{chunk}-{offset:015d}.parquet"
+def parquet_file(prefix: str, chunk: str, attempt: int, offset: int) -> str:
+    """A file of a chunk. Chunk, attempt and first row name it, so that a repeated extract overwrites its own files."""
+    return f"{prefix}{chunk}-{attempt:02d}-{offset:015d}.parquet"
 
 
-def copy_manifest(prefix: str, session: str) -> str:
-    """The list that COPY reads; the ledger names a session's list only when the extract is complete."""
-    return f"{prefix}_manifest-{session}.json"
+def copy_manifest(prefix: str, cut: str) -> str:
+    """The list that COPY reads; the ledger names it only when the extract is complete."""
+    return f"{prefix}_manifest-{cut}.json"
 
 
-def extract_record(prefix: str, session: str) -> str:
+def extract_record(prefix: str, cut: str) -> str:
     """What a complete extract is made of, in our own words: files, rows, checksums."""
-    return f"{prefix}_extract-{session}.json"
+    return f"{prefix}_extract-{cut}.json"

@@ -2,44 +2,280 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lakeshift.errors import ValidationFailed
+from lakeshift.lake import layout
+from lakeshift.lake.sizes import Sizes, counts_more_than_arrow, row_bytes
 
+GROUP_BYTES = 32 * 1024 * 1024
+"""Bytes of a row group at most, by `row_bytes`; twice that is needed while it is put together."""
 _FOOTER_TAIL_BYTES = 8
+# What reaches the sink at a time, at least; a page's header alone would be a call of some bytes.
+_WRITE_BYTES = 1024 * 1024
+# Arrow's own: a page is closed when it has so many bytes, which is looked at after so many values.
+_PAGE_BYTES = 1024 * 1024
+_CHECKED_VALUES = 1024
+# A dictionary is tried on so many values of the first row group: it pays while at most one in two of them is new.
+_SAMPLE_VALUES = 16_384
+_SAMPLE_BYTES = 4 * 1024 * 1024
+_NEW_SHARE = 2
 
 
-def row_groups(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
-    """The same rows cut into tables of exactly `rows` rows, the last one shorter.
+class Sink(Protocol):
+    """Takes the bytes of a file in order."""
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        """Take all of the data; returns how many bytes that were."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A complete file: its rows, bytes, and SHA-256 in hex."""
+
+    rows: int
+    bytes: int
+    sha256: str
+
+
+def row_groups(batches: Iterable[pa.RecordBatch], rows: int, size: int = GROUP_BYTES) -> Iterator[pa.Table]:
+    """The same rows cut into tables of `rows` rows, or fewer where one more would make more than `size` bytes.
 
     The cuts depend on the rows alone and not on how the source packed them, so a repeated read gives the same files.
+    Bytes are those of `row_bytes`; a row of more than `size` bytes is a group of its own. Who keeps a
+    group while asking for the next one holds both.
     """
-    held: list[pa.RecordBatch] = []
-    count = 0
+    group = _Group(rows, size)
     for batch in batches:
         rest = batch
-        while count + rest.num_rows >= rows:
-            cut = rows - count
-            yield pa.Table.from_batches([*held, rest.slice(0, cut)])
-            held, count, rest = [], 0, rest.slice(cut)
-        if rest.num_rows:
-            held.append(rest)
-            count += rest.num_rows
-    if held:
-        yield pa.Table.from_batches(held)
+        while rest.num_rows:
+            rest = group.take(rest)
+            if rest.num_rows or group.rows == rows:
+                yield group.close()
+    if group.rows:
+        yield group.close()
+
+
+class _Group:
+    """Batches that are gathered until the next row is too much."""
+
+    def __init__(self, rows: int, size: int) -> None:
+        self._limit, self._size = rows, size
+        self._batches: list[pa.RecordBatch] = []
+        self.rows = self._measured = self._known = self._bound = 0
+
+    def take(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Take up as many rows as fit; returns the others. The group is full when there are others."""
+        fits = min(self._limit - self.rows, batch.num_rows)
+        bound = _bound(batch)
+        if self._bound + bound > self._size:
+            fits, bound = self._measure(batch, fits)
+        if fits:
+            self._batches.append(batch.slice(0, fits))
+            self.rows += fits
+            self._bound += bound
+        return batch.slice(fits)
+
+    def _measure(self, batch: pa.RecordBatch, fits: int) -> tuple[int, int]:
+        """How many of the rows fit, and their exact bytes; what was only bounded before is made exact."""
+        for held in self._batches[self._measured :]:
+            self._known += int(row_bytes(held).sum())
+        sums: Sizes = np.cumsum(row_bytes(batch.slice(0, fits)))
+        under = int(np.searchsorted(sums, self._size - self._known, side="right"))
+        taken = min(fits, under) if self.rows or under else min(fits, 1)
+        exact = int(sums[taken - 1]) if taken else 0
+        self._bound = self._known
+        self._known += exact
+        self._measured = len(self._batches) + (1 if taken else 0)
+        return taken, exact
+
+    def close(self) -> pa.Table:
+        """The gathered rows; the group is empty after. Small rows are joined, which makes hashing a quarter faster."""
+        small = self._bound < _PAGE_BYTES * self.rows // _CHECKED_VALUES
+        table = pa.Table.from_batches([pa.concat_batches(self._batches)] if small else self._batches)
+        self._batches = []
+        self.rows = self._measured = self._known = self._bound = 0
+        return table
+
+
+def _bound(batch: pa.RecordBatch) -> int:
+    """Bytes that the rows do not exceed, without a look at them."""
+    # A bit of a BOOLEAN counts as a byte; the largest factor between the two measures is 8.
+    factor = 8 if any(counts_more_than_arrow(field.type) for field in batch.schema) else 1
+    return int(batch.nbytes) * factor
+
+
+class FileWriter:
+    """One Parquet file, streamed: a column chunk is in the sink as soon as it is encoded.
+
+    The same row groups give the same bytes. Leaving the block without an exception completes the file; with one, the
+    sink gets nothing more. Memory: the row group at hand, its pages of about 1 MiB, and 1 MiB.
+    """
+
+    def __init__(self, sink: Sink, schema: pa.Schema) -> None:
+        self._tap = _Tap(sink)
+        self._schema = schema
+        self._out = pa.BufferedOutputStream(pa.PythonFile(self._tap, mode="w"), _WRITE_BYTES)
+        self._parquet: pq.ParquetWriter | None = None
+        self._rows = 0
+        self._written: Written | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows written so far."""
+        return self._rows
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the file so far, without its footer; the same at the same row for the same rows."""
+        return self._written.bytes if self._written else int(self._out.tell())
+
+    def write(self, group: pa.Table | pa.RecordBatch) -> None:
+        """One row group."""
+        table = pa.Table.from_batches([group]) if isinstance(group, pa.RecordBatch) else group
+        self._opened(table).write_table(_paged(table), row_group_size=max(1, table.num_rows))
+        self._rows += table.num_rows
+
+    def close(self) -> Written:
+        """Write the footer. The sink has every byte after; it is not closed."""
+        if self._written is None:
+            self._opened(self._schema.empty_table()).close()
+            self._out.flush()
+            self._written = Written(self._rows, self._tap.size, self._tap.digest.hexdigest())
+        return self._written
+
+    def __enter__(self) -> Self:
+        """The writer itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Complete the file, or leave it as it is."""
+        if kind is None:
+            self.close()
+        else:
+            # Arrow writes what it has when its objects are collected.
+            self._tap.dead = True
+
+    def _opened(self, first: pa.Table) -> pq.ParquetWriter:
+        if self._parquet is None:
+            leaves = dictionary_leaves(first)
+            self._parquet = pq.ParquetWriter(
+                self._out, self._schema, compression="zstd", coerce_timestamps="us", use_dictionary=leaves or False
+            )
+        return self._parquet
+
+
+def _paged(table: pa.Table) -> pa.Table:
+    """The table in one piece, or in pieces of about a page where its rows are large, cut by the rows alone.
+
+    Arrow looks at the size of a page after every 1,024 values and at the end of a piece. Other pieces would give other
+    pages, and one piece of large values would become one page, held three times over.
+    """
+    size = sum(int(row_bytes(batch).sum()) for batch in table.to_batches())
+    rows = max(1, _PAGE_BYTES * table.num_rows // max(1, size))
+    if rows >= min(_CHECKED_VALUES, table.num_rows):
+        return table.combine_chunks()
+    pieces = [table.slice(start, rows).combine_chunks() for start in range(0, table.num_rows, rows)]
+    return pa.concat_tables(pieces)
+
+
+class _Tap:
+    """The sink as the file that Arrow wants, with the sum of what went through."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self.size = 0
+        self.digest = hashlib.sha256()
+        self.dead = self.closed = False
+
+    def write(self, data: bytes | memoryview) -> int:
+        if not self.dead:
+            self.digest.update(data)
+            self._sink.write(data)
+            self.size += len(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is held back here."""
+
+    def tell(self) -> int:
+        return self.size
+
+    def close(self) -> None:
+        """The sink is not ours to close."""
+
+
+def dictionary_leaves(table: pa.Table) -> list[str]:
+    """Parquet paths of the leaves that a dictionary is worth while for, by a sample of these rows.
+
+    The sample is evenly spaced over the first row group, so it depends on the rows alone. Measured on lineitem:
+    about 10 % less time and 13 % fewer bytes than a dictionary for all, which is pyarrow's default.
+    """
+    batches = table.to_batches()
+    size = sum(int(row_bytes(batch).sum()) for batch in batches)
+    wanted = min(_SAMPLE_VALUES, _SAMPLE_BYTES * table.num_rows // max(1, size))
+    sample = list(_every(batches, -(-table.num_rows // max(1, wanted))))
+    columns = [
+        (name, pa.concat_arrays([part.column(name) for part in sample])) for name in table.schema.names if sample
+    ]
+    return [path for name, column in columns for path, values in _leaves(column, name) if _pays(values)]
+
+
+def _every(batches: Iterable[pa.RecordBatch], step: int) -> Iterator[pa.RecordBatch]:
+    """Rows 0, step, 2 * step, ... of all batches."""
+    first = 0
+    for batch in batches:
+        places = np.arange(first, batch.num_rows, step)
+        yield batch.take(pa.array(places))
+        first += len(places) * step - batch.num_rows
+
+
+def _leaves(array: pa.Array, path: str) -> Iterator[tuple[str, pa.Array]]:
+    if pa.types.is_struct(array.type):
+        for child, field in zip(array.flatten(), array.type, strict=True):
+            yield from _leaves(child, f"{path}.{field.name}")
+    elif layout.is_list(array.type):
+        yield from _leaves(array.flatten(), f"{path}.list.element")
+    else:
+        yield path, array
+
+
+def _pays(values: pa.Array) -> bool:
+    """Whether few of the values are new. Bits need no dictionary."""
+    if pa.types.is_boolean(values.type):
+        return False
+    known = values[:_SAMPLE_VALUES].drop_null()
+    return bool(len(known) and pc.count_distinct(known).as_py() * _NEW_SHARE <= len(known))
 
 
 def write(groups: Iterable[pa.Table], schema: pa.Schema) -> bytes:
-    """One Parquet file of the given row groups."""
-    sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(sink, schema, compression="zstd", coerce_timestamps="us") as writer:
+    """One Parquet file of the given row groups, in memory."""
+    sink = _Held()
+    with FileWriter(sink, schema) as writer:
         for group in groups:
-            writer.write_table(group, row_group_size=max(1, group.num_rows))
-    return sink.getvalue().to_pybytes()
+            writer.write(group)
+    return b"".join(sink.parts)
+
+
+class _Held:
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+
+    def write(self, data: bytes | memoryview) -> int:
+        self.parts.append(bytes(data))
+        return len(data)
 
 
 def count_rows(read: Callable[[int, int], bytes], size: int) -> int:

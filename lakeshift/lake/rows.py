@@ -6,12 +6,14 @@ Nothing is rounded: every conversion is exact or raises.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakeshift.errors import ValueUnsupported
+from lakeshift.lake import layout
 from lakeshift.model import Column, ColumnPlan, Kind
 from lakeshift.types.redshift import MAX_DECIMAL_DIGITS
 
@@ -29,6 +31,8 @@ _ARROW: dict[Kind, pa.DataType] = {
     Kind.JSON: pa.string(),
     Kind.GEOGRAPHY: pa.string(),
 }
+# Arrow's month_day_nano_interval.
+_INTERVAL = np.dtype([("months", "<i4"), ("days", "<i4"), ("nanoseconds", "<i8")])
 
 
 def schema(columns: Sequence[ColumnPlan]) -> pa.Schema:
@@ -55,17 +59,76 @@ def _decimal_type(column: Column) -> pa.DataType:
     return pa.decimal128(precision, column.scale or 0) if precision <= MAX_DECIMAL_DIGITS else pa.string()
 
 
+Convert = Callable[[pa.RecordBatch], pa.RecordBatch]
+_Step = Callable[[pa.Array], pa.Array]
+
+
+def converter(columns: Sequence[ColumnPlan], constants: Mapping[str, str] | None = None) -> Convert:
+    """A function that makes of a batch as the source delivers it one as the lake stores it; to be made once per plan.
+
+    Columns that need no change are passed on as they are. What the plan does not hold is not touched. A planned
+    column that a batch lacks (an older shard of a family) is NULL, or has the text that `constants` gives its name.
+
+    Raises:
+        ValueUnsupported: by the function, for a value that the lake cannot hold exactly; names the column.
+    """
+    fixed = constants or {}
+    target = schema(columns)
+    steps = [(plan.source.name, _step(plan)) for plan in columns]
+
+    def made(batch: pa.RecordBatch, number: int) -> pa.Array:
+        name, step = steps[number]
+        place = batch.schema.get_field_index(name)
+        if place >= 0:
+            return step(batch.column(place))
+        if name in fixed:
+            return pa.repeat(pa.scalar(fixed[name], target.field(number).type), batch.num_rows)
+        return pa.nulls(batch.num_rows, target.field(number).type)
+
+    def converted(batch: pa.RecordBatch) -> pa.RecordBatch:
+        return pa.RecordBatch.from_arrays([made(batch, number) for number in range(len(steps))], schema=target)
+
+    return converted
+
+
 def convert(batch: pa.RecordBatch, columns: Sequence[ColumnPlan]) -> pa.RecordBatch:
     """A batch as the source delivers it, as the lake stores it. Raises ValueUnsupported with the column's name."""
-    arrays = [_column(batch.column(plan.source.name), plan) for plan in columns]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema(columns))
+    return converter(columns)(batch)
 
 
-def _column(array: pa.Array, plan: ColumnPlan) -> pa.Array:
-    try:
-        return _value(array, plan.source, plan.source.name, nested=False)
-    except pa.ArrowInvalid as error:
-        raise ValueUnsupported(f"a value does not fit the lake type: {error}", where=plan.source.name) from error
+def _step(plan: ColumnPlan) -> _Step:
+    """The conversion of one column. Whether it has anything to do is decided once for each type that arrives."""
+    column, name = plan.source, plan.source.name
+    target = lake_type(column, nested=False)
+    floats = pa.types.is_nested(target) and _holds_floats(column)
+    same: dict[pa.DataType, bool] = {}
+
+    def step(array: pa.Array) -> pa.Array:
+        if array.type not in same:
+            same[array.type] = _same_buffers(array.type, target) and not floats
+        if same[array.type]:
+            return array if array.type == target else array.view(target)
+        try:
+            return _value(array, column, name, nested=False)
+        except pa.ArrowInvalid as error:
+            raise ValueUnsupported(f"a value does not fit the lake type: {error}", where=name) from error
+
+    return step
+
+
+def _holds_floats(column: Column) -> bool:
+    return column.kind is Kind.FLOAT64 or any(_holds_floats(child) for child in column.fields)
+
+
+def _same_buffers(kind: pa.DataType, target: pa.DataType) -> bool:
+    """Whether two types differ in the names of their parts at most."""
+    if pa.types.is_list(kind) and pa.types.is_list(target):
+        return _same_buffers(kind.value_type, target.value_type)
+    if pa.types.is_struct(kind) and pa.types.is_struct(target):
+        return kind.num_fields == target.num_fields and all(
+            _same_buffers(mine.type, theirs.type) for mine, theirs in zip(kind, target, strict=True)
+        )
+    return bool(kind == target)
 
 
 def _value(array: pa.Array, column: Column, path: str, *, nested: bool) -> pa.Array:
@@ -82,10 +145,10 @@ def _value(array: pa.Array, column: Column, path: str, *, nested: bool) -> pa.Ar
 
 
 def _list(array: pa.Array, column: Column, path: str) -> pa.Array:
-    values = _value(array.flatten(), column.fields[0], f"{path}[]", nested=True)
-    # flatten() leaves out what slices and NULL lists hide, so the offsets are counted anew.
-    lengths = pc.fill_null(pc.list_value_length(array), 0).cast(pa.int64())
-    offsets = pa.concat_arrays([pa.array([0], pa.int64()), pc.cumulative_sum(lengths)]).cast(pa.int32())
+    # What slices and NULL lists hide is left out, so the offsets are counted anew.
+    bounds, elements = layout.elements(array)
+    values = _value(elements, column.fields[0], f"{path}[]", nested=True)
+    offsets = pa.array(bounds.astype(np.int32))
     mask = array.is_null() if array.null_count else None
     return pa.ListArray.from_arrays(offsets, values, type=lake_type(column, nested=True), mask=mask)
 
@@ -109,20 +172,40 @@ def _refuse_not_finite(array: pa.Array, path: str) -> None:
         )
 
 
-def _text_form(column: Column, *, nested: bool) -> Callable[[pa.Array], pa.Array] | None:
+def _text_form(column: Column, *, nested: bool) -> _Step | None:
     if column.kind is Kind.TIME:
         return lambda array: array.cast(pa.string())
     if column.kind is Kind.INTERVAL:
-        return lambda array: _texts(array, interval_text)
+        return _interval_texts
     if column.kind is Kind.BYTES and nested:
-        return lambda array: _texts(array, lambda value: base64.b64encode(value).decode())
+        return _base64_texts
     if column.kind is Kind.DECIMAL and (column.precision or 0) > MAX_DECIMAL_DIGITS:
-        return lambda array: _texts(array, decimal_text)
+        return _decimal_texts
     return None
 
 
-def _texts(array: pa.Array, form: Callable[..., str]) -> pa.Array:
-    return pa.array([None if value is None else form(value) for value in array.to_pylist()], pa.string())
+def _base64_texts(array: pa.Array) -> pa.Array:
+    texts = [None if value is None else base64.b64encode(value) for value in array.to_pylist()]
+    # Base64 is ASCII, so the bytes are the text.
+    return pa.array(texts, pa.binary()).view(pa.string())
+
+
+def _interval_texts(array: pa.Array) -> pa.Array:
+    parts = layout.fixed(array, _INTERVAL).tolist()
+    absent = layout.nulls(array)
+    return pa.array([interval_text(part) for part in parts], pa.string(), mask=absent)
+
+
+def _decimal_texts(array: pa.Array) -> pa.Array:
+    """`decimal_text` of every value; Arrow's own text is cut where it is plain, and made anew where it has a power."""
+    texts = array.cast(pa.string())
+    power = pc.match_substring(texts, "E")
+    if array.type.scale > 0:
+        texts = pc.utf8_rtrim(pc.utf8_rtrim(texts, "0"), ".")
+    if pc.any(power).as_py():
+        anew = [decimal_text(value) for value in array.filter(power).to_pylist()]
+        texts = pc.replace_with_mask(texts, power, pa.array(anew, pa.string()))
+    return texts
 
 
 def decimal_text(value: object) -> str:
@@ -131,7 +214,7 @@ def decimal_text(value: object) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def interval_text(value: pa.MonthDayNano) -> str:
+def interval_text(value: tuple[int, int, int]) -> str:
     """An interval in BigQuery's canonical form `Y-M D H:M:S[.F]`, exact to the microsecond."""
     months, days, nanoseconds = value
     sign, months = ("-" if months < 0 else ""), abs(months)

@@ -1,16 +1,19 @@
-"""fail: write down why a table stopped, once."""
+"""fail, cancel: write down why a table stopped, once."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 import structlog
 
-from lakeshift.model import Failure, TableState
+from lakeshift.model import Failure, TableRecord, TableState
 from lakeshift.ports import Ports
 
 log = structlog.get_logger()
-FINAL = (TableState.PUBLISHED, TableState.REFUSED, TableState.FAILED)
+FINAL = (TableState.PUBLISHED, TableState.REFUSED, TableState.FAILED, TableState.CANCELLED)
+# A ledger item may have 400 KB; the log has every message in full.
+MAX_MESSAGE = 20_000
 
 
 def fail(ports: Ports, run: str, table: str, failure: Failure) -> None:
@@ -18,9 +21,30 @@ def fail(ports: Ports, run: str, table: str, failure: Failure) -> None:
     record = ports.ledger.table(run, table)
     if record.state in FINAL:
         return
-    failed = record.model_copy(update={"state": TableState.FAILED, "failure": failure, "pending": False})
+    kept = failure.model_copy(update={"message": failure.message[:MAX_MESSAGE]})
+    failed = record.model_copy(update={"state": TableState.FAILED, "failure": kept, "pending": False})
     ports.ledger.save_table(failed)
     log.error("table.failed", run=run, table=table, code=failure.code)
+
+
+def open_tables(tables: Iterable[TableRecord]) -> list[TableRecord]:
+    """Tables that neither ended nor wait for their scheduled load."""
+    return [table for table in tables if table.state not in FINAL and not table.pending]
+
+
+def can_be_cancelled(table: TableRecord) -> bool:
+    """True for a table that no step works on once its run's tables have stopped.
+
+    The scheduled load may be at work on a table that waits for it, and goes on to its end when it has begun.
+    """
+    return table.state not in FINAL and (not table.pending or table.state is TableState.EXTRACTED)
+
+
+def cancel(ports: Ports, record: TableRecord) -> TableRecord:
+    """Record that a table was cancelled; LedgerConflict when a worker has changed it meanwhile."""
+    why = Failure(code="Cancelled", message=f"the run was cancelled while the table was {record.state}")
+    cancelled = record.model_copy(update={"state": TableState.CANCELLED, "failure": why, "pending": False})
+    return ports.ledger.save_table(cancelled)
 
 
 def failure_of(error: str, cause: str) -> Failure:

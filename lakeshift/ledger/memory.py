@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from threading import RLock
 
 from lakeshift.errors import LedgerConflict
-from lakeshift.ledger.chunks import with_file
-from lakeshift.model import ChunkRecord, LakeFile, RunRecord, RunState, TableRecord
+from lakeshift.ledger.chunks import refuse_large
+from lakeshift.model import ChunkRecord, Order, RunRecord, RunState, TableRecord
 
 
 class MemoryLedger:
@@ -29,12 +29,17 @@ class MemoryLedger:
         return self._runs[run]
 
     def save_run(self, record: RunRecord, expect: RunState) -> None:
-        """Write a run whose state is still `expect`."""
+        """Write a run whose state is still `expect` and whose order is still the record's."""
         with self._lock:
             stands = self._runs.get(record.run)
-            if stands is None or stands.state is not expect:
-                raise LedgerConflict(f"the run is not {expect} any more", where=record.run)
+            if stands is None or (stands.state, stands.order) != (expect, record.order):
+                raise LedgerConflict(f"the run is not {expect} with order {record.order} any more", where=record.run)
             self._runs[record.run] = record
+
+    def give(self, run: str, order: Order) -> None:
+        """Set what is wanted of a run, whatever its state; KeyError when unknown."""
+        with self._lock:
+            self._runs[run] = self._runs[run].model_copy(update={"order": order})
 
     def add_tables(self, records: Sequence[TableRecord]) -> None:
         """Insert tables that are not there."""
@@ -70,26 +75,33 @@ class MemoryLedger:
         """Insert chunks that are not there."""
         with self._lock:
             for record in records:
-                self._chunks.setdefault((record.run, record.table, record.chunk), record)
+                self._chunks.setdefault(_key(record), record)
 
     def chunks(self, run: str, table: str) -> list[ChunkRecord]:
         """All chunks of a table, by name."""
         with self._lock:
             return [record for key, record in sorted(self._chunks.items()) if key[:2] == (run, table)]
 
-    def commit_file(self, chunk: ChunkRecord, file: LakeFile) -> ChunkRecord:
-        """Append a file to a chunk that still ends where the file begins."""
-        return self._replace(chunk, with_file(chunk, file))
-
-    def finish_chunk(self, chunk: ChunkRecord) -> ChunkRecord:
-        """Mark a chunk done that still ends at `chunk.offset`."""
-        return self._replace(chunk, chunk.model_copy(update={"done": True}))
-
-    def _replace(self, before: ChunkRecord, after: ChunkRecord) -> ChunkRecord:
-        key = (before.run, before.table, before.chunk)
+    def save_chunk(self, record: ChunkRecord) -> ChunkRecord:
+        """Write a chunk that still has the record's version, and return it with the next one."""
+        refuse_large(record)
+        after = record.model_copy(update={"version": record.version + 1})
         with self._lock:
-            stands = self._chunks.get(key)
-            if stands is None or stands.offset != before.offset or stands.done:
-                raise LedgerConflict("another worker went on with the chunk", where=before.chunk)
-            self._chunks[key] = after
+            stands = self._chunks.get(_key(record))
+            if stands is None or stands.version != record.version:
+                raise LedgerConflict("another worker went on with the chunk", where=record.chunk)
+            self._chunks[_key(record)] = after
             return after
+
+    def split_chunk(self, record: ChunkRecord, remainder: ChunkRecord) -> ChunkRecord:
+        """Write a chunk and insert the one that takes over its end: both or none."""
+        with self._lock:
+            if _key(remainder) in self._chunks:
+                raise LedgerConflict("the chunk has been split by another worker", where=remainder.chunk)
+            after = self.save_chunk(record)
+            self._chunks[_key(remainder)] = remainder
+            return after
+
+
+def _key(record: ChunkRecord) -> tuple[str, str, str]:
+    return record.run, record.table, record.chunk

@@ -34,7 +34,7 @@ def publish(ports: Ports, run: str, table: str) -> bool:
     if record.state is not TableState.VALIDATED:
         raise WrongState(f"the table is {record.state}, not validated", where=table)
     record = clocked(ports, record, "publish")
-    plan = plan_of(ports, run, table)
+    plan = plan_of(ports, record)
     warehouse = ports.warehouse(migration_of(ports, run).target)
     if not warehouse.query(sql.published(plan)):
         check_target(warehouse, plan)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from lakeshift.model import TablePlan
+from lakeshift.model import Kind, Range, TablePlan
 from lakeshift.types.names import beside, literal, quoted
 
 # https://docs.aws.amazon.com/redshift-data/latest/APIReference/API_BatchExecuteStatement.html
@@ -112,30 +113,90 @@ def history_table() -> list[str]:
     ]
 
 
+def label(plan: TablePlan) -> str:
+    """What the history calls the source of a plan; a sample is not the table."""
+    return plan.source.id if plan.sample is None else f"{sample_label(plan)}{plan.sample:g} %"
+
+
+def sample_label(plan: TablePlan) -> str:
+    """How the label of any sample of the plan's source begins."""
+    return f"{plan.source.id} sample "
+
+
 def publish(plan: TablePlan, manifest_url: str, rows: int, *, replaces: bool) -> list[str]:
-    """One transaction: the old version aside, the new one in its place, and the history row that proves it."""
-    target = in_schema(plan, plan.target.table)
-    previous = in_schema(plan, previous_name(plan))
-    aside = [f"DROP TABLE IF EXISTS {previous}", f"ALTER TABLE {target} RENAME TO {quoted(previous_name(plan))}"]
-    place = f"ALTER TABLE {in_schema(plan, staging_name(plan))} RENAME TO {quoted(plan.target.table)}"
-    texts = (plan.run, plan.source.id, plan.target.id, instant(plan.snapshot), manifest_url)
+    """One transaction: the new version in place of the old one, or into it, and the history row that proves it."""
+    change = _apply(plan) if plan.increment else _swap(plan, replaces=replaces)
+    texts = (plan.run, label(plan), plan.target.id, instant(plan.snapshot), manifest_url)
     values = ", ".join(literal(text) for text in texts)
     history = (
         f"INSERT INTO {HISTORY} (run, source, target, snapshot_at, manifest, row_count, published_at)\n"
         f"VALUES ({values}, {rows}, GETDATE())"
     )
-    return [*(aside if replaces else []), place, history]
+    return [*change, history]
+
+
+def _swap(plan: TablePlan, *, replaces: bool) -> list[str]:
+    """The old version aside, the new one in its place."""
+    target = in_schema(plan, plan.target.table)
+    previous = in_schema(plan, previous_name(plan))
+    aside = [f"DROP TABLE IF EXISTS {previous}", f"ALTER TABLE {target} RENAME TO {quoted(previous_name(plan))}"]
+    place = f"ALTER TABLE {in_schema(plan, staging_name(plan))} RENAME TO {quoted(plan.target.table)}"
+    return [*(aside if replaces else []), place]
+
+
+def _apply(plan: TablePlan) -> list[str]:
+    """Rows of the increment's ranges out of the target, those of staging into it."""
+    target, staged = in_schema(plan, plan.target.table), in_schema(plan, staging_name(plan))
+    names = ", ".join(quoted(column.target) for column in plan.columns)
+    ranges = plan.increment.ranges if plan.increment else ()
+    condition = _in_any(plan, ranges)
+    replace = [
+        f"DELETE FROM {target}\nWHERE {condition}",
+        f"INSERT INTO {target} ({names})\nSELECT {names}\nFROM {staged}",
+    ]
+    return [*(replace if ranges else []), f"DROP TABLE {staged}"]
+
+
+def count_within(plan: TablePlan, ranges: Sequence[Range]) -> str:
+    """Rows of the target in any of the ranges."""
+    return f"SELECT COUNT(*) FROM {in_schema(plan, plan.target.table)}\nWHERE {_in_any(plan, ranges)}"
+
+
+def _in_any(plan: TablePlan, ranges: Sequence[Range]) -> str:
+    return "\n   OR ".join(_within(plan, one) for one in ranges)
+
+
+def _within(plan: TablePlan, wanted: Range) -> str:
+    """Condition on the target for the rows of a range of the source."""
+    name = quoted(next(column.target for column in plan.columns if column.source.name == wanted.column))
+    compared = [f"{name} >= {_value(wanted.kind, wanted.lower)}"] if wanted.lower is not None else []
+    compared += [f"{name} < {_value(wanted.kind, wanted.upper)}"] if wanted.upper is not None else []
+    if not compared:
+        return "TRUE" if wanted.nulls else f"{name} IS NOT NULL"
+    inside = f"({' AND '.join(compared)})"
+    return f"({inside} OR {name} IS NULL)" if wanted.nulls else inside
+
+
+_TYPES = {Kind.DATE: "DATE", Kind.DATETIME: "TIMESTAMP", Kind.TIMESTAMP: "TIMESTAMPTZ"}
+
+
+def _value(kind: Kind, bound: str) -> str:
+    """A bound as a literal of the target's type; numbers stand as they are."""
+    if kind not in _TYPES:
+        return bound
+    text = bound.replace("T", " ") + ("+00" if kind is Kind.TIMESTAMP else "")
+    return f"CAST({literal(text)} AS {_TYPES[kind]})"
 
 
 def published(plan: TablePlan) -> str:
     """The history row of this run and table, if it is there."""
-    return f"SELECT row_count FROM {HISTORY} WHERE run = {literal(plan.run)} AND source = {literal(plan.source.id)}"
+    return f"SELECT row_count FROM {HISTORY} WHERE run = {literal(plan.run)} AND source = {literal(label(plan))}"
 
 
 def last_published(plan: TablePlan) -> str:
-    """Source and snapshot of what was published to the plan's target last, by snapshot."""
+    """Source, snapshot and run of what was published to the plan's target last, by snapshot."""
     target = literal(plan.target.id)
-    return f"SELECT source, snapshot_at FROM {HISTORY} WHERE target = {target} ORDER BY snapshot_at DESC LIMIT 1"
+    return f"SELECT source, snapshot_at, run FROM {HISTORY} WHERE target = {target} ORDER BY snapshot_at DESC LIMIT 1"
 
 
 def instant(moment: datetime) -> str:

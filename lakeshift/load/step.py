@@ -6,7 +6,7 @@ import structlog
 
 from lakeshift.check.step import migration_of
 from lakeshift.errors import StatementFailed, TargetBusy
-from lakeshift.extract.step import extract_of, short
+from lakeshift.extract.step import extract_of
 from lakeshift.lake import keys
 from lakeshift.ledger.tables import begin, end, passed
 from lakeshift.load import sql
@@ -30,7 +30,7 @@ def load(ports: Ports, run: str, table: str) -> bool:
     record = ports.ledger.table(run, table)
     if passed(record, TableState.LOADED):
         return True
-    plan = plan_of(ports, run, table)
+    plan = plan_of(ports, record)
     warehouse = ports.warehouse(migration_of(ports, run).target)
     check_target(warehouse, plan)
     record = begin(ports, record, "load", TableState.LOADING)
@@ -53,7 +53,7 @@ def statements_of(ports: Ports, plan: TablePlan, record: TableRecord, rows: int)
 
 def manifest_url(ports: Ports, plan: TablePlan, record: TableRecord) -> str:
     """S3 address of the manifest of a table's extract."""
-    return f"s3://{ports.places.lake}/{keys.copy_manifest(plan.lake_prefix, short(record.session))}"
+    return f"s3://{ports.places.lake}/{keys.copy_manifest(plan.lake_prefix, record.cut)}"
 
 
 def settle(ports: Ports, record: TableRecord, state: Statement) -> Statement:

@@ -27,6 +27,9 @@ _CATALOG_NAMES = {
 }
 
 
+AGAIN = "the increment has nothing to build on: drop the table and submit the config again, all rows are read then."
+
+
 def check_target(warehouse: Warehouse, plan: TablePlan) -> None:
     """Make sure that the plan may replace what stands at its target.
 
@@ -39,17 +42,28 @@ def check_target(warehouse: Warehouse, plan: TablePlan) -> None:
     last = warehouse.query(sql.last_published(plan))
     if kinds and kinds != ["BASE TABLE"]:
         raise TargetMismatch(f"{plan.target.id} is a {kinds[0].lower()}", where=plan.source.id, next_step="rename it.")
-    if plan.precreated:
-        check_precreated(warehouse, plan)
-    elif kinds and [row[0] for row in last] != [plan.source.id]:
-        owner = f"was published from {last[0][0]}" if last else "was not made by a migration"
+    owner = str(last[0][0]) if last else ""
+    if kinds and plan.sample is not None and owner == plan.source.id:
         raise TargetMismatch(
-            f"{plan.target.id} exists and {owner}",
+            f"{plan.target.id} holds the whole table; a sample does not replace it",
+            where=plan.source.id,
+            next_step='rehearse into another "schema".',
+        )
+    if plan.precreated or plan.increment:
+        check_precreated(warehouse, plan)
+    if kinds and not plan.precreated and not _ours(plan, owner):
+        raise TargetMismatch(
+            f"{plan.target.id} exists and {f'was published from {owner}' if owner else 'was not made by a migration'}",
             where=plan.source.id,
             next_step="rename or drop it, choose another schema, or set initiateSchemaDetection to false.",
         )
     if last and str(last[0][1]) > sql.instant(plan.snapshot):
         raise Superseded(f"{plan.target.id} holds a later snapshot, of {last[0][1]}", where=plan.source.id)
+
+
+def _ours(plan: TablePlan, owner: str) -> bool:
+    """True when what stands there was published from the plan's source; an increment needs all of it, not a sample."""
+    return owner == plan.source.id or (plan.increment is None and owner.startswith(sql.sample_label(plan)))
 
 
 def check_precreated(warehouse: Warehouse, plan: TablePlan) -> None:
@@ -62,13 +76,13 @@ def check_precreated(warehouse: Warehouse, plan: TablePlan) -> None:
         raise TargetMissing(
             f"the table {plan.target.id} does not exist",
             where=plan.source.id,
-            next_step="create it, or set initiateSchemaDetection to true.",
+            next_step=AGAIN if plan.increment else "create it, or set initiateSchemaDetection to true.",
         )
     if different:
         raise TargetMismatch(
             f"{plan.target.id} differs from the plan: {different}",
             where=plan.source.id,
-            next_step="change the table, or set initiateSchemaDetection to true.",
+            next_step=AGAIN if plan.increment else "change the table, or set initiateSchemaDetection to true.",
         )
 
 

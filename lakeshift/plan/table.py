@@ -1,27 +1,33 @@
-"""The plan of one table. Pure: inventory entry and config in, plan out."""
+"""The plan of one table, read whole. Pure: inventory entry and config in, plan out."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from lakeshift.errors import ObjectUnsupported, TypeUnsupported
-from lakeshift.inventory.step import Entry
+from lakeshift.inventory.family import SHARDED, SUFFIX, suffix_column
+from lakeshift.inventory.query import QUERIED, result_sql
+from lakeshift.inventory.select import columns as chosen_columns
+from lakeshift.inventory.step import Entry, rule_of
 from lakeshift.lake.keys import table_prefix
-from lakeshift.model import Column, ColumnPlan, SourceTable, TablePlan, TargetRef
-from lakeshift.spec import Migration
+from lakeshift.model import Column, ColumnPlan, ResultQuery, Slice, SourceTable, TablePlan, TableRef, TargetRef
+from lakeshift.plan.bounds import is_ingestion_time
+from lakeshift.plan.engine import Shares, explain, size
+from lakeshift.plan.slices import slices, whole
+from lakeshift.spec import Migration, TableRule
 from lakeshift.types import names
 from lakeshift.types.redshift import MAX_COLUMNS, type_of
 
 RESERVED = "__ls_"
-BASE_TABLES = ("TABLE", "SNAPSHOT", "CLONE")
-FILE_BYTES = 256 * 1024 * 1024
-GROUP_BYTES = 64 * 1024 * 1024
+READABLE = ("TABLE", "SNAPSHOT", "CLONE", SHARDED)
+MIB = 2**20
+# A row group is held in memory while it is made: so many rows, fewer where these have more bytes.
 MAX_GROUP_ROWS = 128 * 1024
-MAX_FILE_ROWS = 16 * 1024 * 1024
-# Streams are read one after another and their session lives six hours, which at 25 MB/s carries this much.
-MAX_TABLE_BYTES = 500 * 1024**3
-STREAM_BYTES = 4 * FILE_BYTES
-MAX_STREAMS = 8
+GROUP_BYTES = 32 * MIB
+# https://cloud.google.com/bigquery/pricing#analysis_pricing_models, on demand, US
+DOLLARS_PER_TIB = 6.25
 
 
 def target_of(entry: Entry, migration: Migration) -> TargetRef:
@@ -33,34 +39,99 @@ def target_of(entry: Entry, migration: Migration) -> TargetRef:
     )
 
 
-def table_plan(run: str, entry: Entry, table: SourceTable, migration: Migration, snapshot: datetime) -> TablePlan:
-    """The plan of a table that can be migrated.
+def table_plan(
+    run: str,
+    entry: Entry,
+    table: SourceTable,
+    migration: Migration,
+    snapshot: datetime,
+    shares: Shares = Shares(1, 1),  # noqa: B008 - immutable
+    number: int = 0,
+) -> TablePlan:
+    """The plan of a table that can be migrated, of all its rows.
+
+    Args:
+        shares: how the run divides its read streams.
+        number: of the table within the run; names the result of its query.
 
     Raises:
-        ObjectUnsupported: a view, an external table, ...
-        TypeUnsupported: too many columns, or names that Redshift cannot tell apart or hold.
+        ObjectUnsupported: not a table, or a view whose query is not wanted or scans too much.
+        TypeUnsupported: columns, or names that Redshift cannot tell apart or hold.
     """
-    target = target_of(entry, migration)
-    _check(table, target)
-    return TablePlan(
+    rule, target = rule_of(migration, entry), target_of(entry, migration)
+    _check_object(entry, table, migration)
+    columns = columns_of(entry, table, rule)
+    _check_names(table, columns, target)
+    row_filter = (rule.filter if rule else None) or ""
+    query = _query(run, entry, columns, row_filter, migration, number)
+    parts = _slices(table, query, chunk_bytes_of(migration))
+    chosen = size(parts, shares.share, migration.extract.engine)
+    plan = TablePlan(
         run=run,
         source=entry.ref,
         source_index=entry.source_index,
         snapshot=snapshot,
         target=target,
-        columns=tuple(column_plan(column) for column in table.columns),
-        rows=table.rows,
-        bytes=table.bytes,
-        rows_per_group=rows_per_group(table.rows, table.bytes),
-        rows_per_file=rows_per_file(table.rows, table.bytes),
-        streams=max(1, min(MAX_STREAMS, -(-table.bytes // STREAM_BYTES))),
+        columns=tuple(column_plan(column) for column in columns),
+        rows=sum(part.rows for part in parts),
+        bytes=sum(part.bytes for part in parts),
+        rows_per_group=MAX_GROUP_ROWS,
+        group_bytes=GROUP_BYTES,
+        file_bytes=migration.extract.file_megabytes * MIB,
+        slices=parts,
         lake_prefix=table_prefix(migration.lake.prefix, entry.ref, run),
+        streams=chosen.streams,
+        engine=chosen.engine,
+        workers=chosen.workers,
+        worker_type=chosen.worker_type,
         partition_column=table.partition_column,
-        requires_partition_filter=table.requires_partition_filter,
+        # The query of a view has applied the filter; its result may lack the columns that the filter names.
+        row_filter="" if query else row_filter,
+        sample=_percent(migration, rule),
+        query=query,
         precreated=migration.initiate_schema_detection is False,
+        statistics=migration.extract.statistics or _by_column(rule),
+        stall_seconds=migration.extract.stall_seconds,
+        priority=rule.priority if rule else 0,
+        partitions=tuple(partition.id for partition in table.partitions),
+        notes=_notes(table, query, _percent(migration, rule), snapshot),
     )
+    return with_sizing(plan)
 
 
+def with_sizing(plan: TablePlan) -> TablePlan:
+    """The plan with the sentence that explains its engine as its last note."""
+    return plan.model_copy(update={"notes": (*plan.notes, explain(plan))})
+
+
+def chunk_bytes_of(migration: Migration) -> int:
+    """Source bytes of a chunk."""
+    return migration.extract.chunk_megabytes * MIB
+
+
+def columns_of(entry: Entry, table: SourceTable, rule: TableRule | None) -> tuple[Column, ...]:
+    """The columns that travel, with the one that names the shard of a family's row.
+
+    Raises:
+        TypeUnsupported: a pattern of the rule takes no column, or the family has a column of that name itself.
+    """
+    try:
+        columns = chosen_columns(rule, table.columns)
+    except TypeUnsupported as error:
+        raise TypeUnsupported(error.what, where=entry.ref.id, next_step=error.next_step) from error
+    if not table.shards:
+        return columns
+    if any(column.name.casefold() == SUFFIX for column in columns):
+        raise TypeUnsupported(
+            f"a column {SUFFIX} is there already; a family gets one of that name",
+            where=entry.ref.id,
+            next_step='leave it out by a rule, or set "shards" to "tables".',
+        )
+    return (*columns, suffix_column())
+
+
+# The same columns stand in many tables: an id, a time, what a generator of tables repeats.
+@lru_cache(maxsize=32_768)
 def column_plan(column: Column) -> ColumnPlan:
     """How a column travels."""
     chosen = type_of(column)
@@ -74,44 +145,26 @@ def column_plan(column: Column) -> ColumnPlan:
     )
 
 
-def rows_per_group(rows: int, size: int) -> int:
-    """Rows in a row group of about 64 MB of source bytes, so that wide rows do not outgrow memory; at most 131,072."""
-    return max(1, min(MAX_GROUP_ROWS, GROUP_BYTES // _width(rows, size)))
-
-
-def rows_per_file(rows: int, size: int) -> int:
-    """Rows in a Parquet file of about 256 MB of source bytes: whole row groups, at least one.
-
-    Redshift splits Parquet files of 128 MB and more between slices
-    (https://docs.aws.amazon.com/redshift/latest/dg/c_best-practices-use-multiple-files.html).
-    """
-    group = rows_per_group(rows, size)
-    return max(1, min(MAX_FILE_ROWS, FILE_BYTES // _width(rows, size)) // group) * group
-
-
-def _width(rows: int, size: int) -> int:
-    """Average bytes of a row; a table whose rows are not counted yet is taken for a wide one."""
-    return max(1, size // rows) if rows else 1024
-
-
-def _check(table: SourceTable, target: TargetRef) -> None:
-    if table.type not in BASE_TABLES:
+def _check_object(entry: Entry, table: SourceTable, migration: Migration) -> None:
+    if table.type in READABLE:
+        return
+    kind = table.type.lower().replace("_", " ")
+    if table.type not in QUERIED:
+        raise ObjectUnsupported(f"{entry.ref.id} is a {kind}, not a table", next_step="exclude it.")
+    if migration.sources[entry.source_index].views.read == "refuse":
         raise ObjectUnsupported(
-            f"{table.ref.id} is a {table.type.lower().replace('_', ' ')}, not a table",
-            next_step="exclude it; only base tables are migrated.",
+            f"{entry.ref.id} is a {kind}, not a table",
+            next_step='exclude it, or set "views" of its source to read it through a query, which is billed.',
         )
-    problem = _size_problem(table) or _names_problem(table, target)
+
+
+def _check_names(table: SourceTable, columns: Sequence[Column], target: TargetRef) -> None:
+    problem = _names_problem([names.fold(column.name) for column in columns], target)
     if problem:
         raise TypeUnsupported(problem, where=table.ref.id, next_step="change it in the source or exclude the table.")
 
 
-def _size_problem(table: SourceTable) -> str:
-    over = table.bytes > MAX_TABLE_BYTES
-    return f"{table.bytes:,} bytes; one read session carries {MAX_TABLE_BYTES:,}" if over else ""
-
-
-def _names_problem(table: SourceTable, target: TargetRef) -> str:
-    folded = [names.fold(column.name) for column in table.columns]
+def _names_problem(folded: Sequence[str], target: TargetRef) -> str:
     over = [name for name in (target.schema_, target.table, *folded) if names.too_long(name)]
     if not folded:
         return "the table has no columns"
@@ -122,3 +175,57 @@ def _names_problem(table: SourceTable, target: TargetRef) -> str:
     if names.doubled(folded):
         return f"Redshift cannot tell apart the columns {', '.join(names.doubled(folded))} after folding case"
     return f"the name {over[0]} has more than 127 bytes" if over else ""
+
+
+def _query(
+    run: str, entry: Entry, columns: Sequence[Column], row_filter: str, migration: Migration, number: int
+) -> ResultQuery | None:
+    if entry.query_bytes is None:
+        return None
+    views = migration.sources[entry.source_index].views
+    if entry.query_bytes > views.max_bytes:
+        raise ObjectUnsupported(
+            f"the query of {entry.ref.id} would scan {_cost(entry.query_bytes)}; "
+            f"views.maxBytes allows {_cost(views.max_bytes)}",
+            next_step="raise maxBytes, take fewer columns or exclude it.",
+        )
+    name = f"ls_{run.rsplit('-', 1)[-1]}_{number}"
+    destination = TableRef(project=entry.ref.project, dataset=views.dataset or "", table=name)
+    return ResultQuery(sql=result_sql(entry.ref, columns, row_filter), destination=destination, bytes=entry.query_bytes)
+
+
+def _slices(table: SourceTable, query: ResultQuery | None, chunk_bytes: int) -> tuple[Slice, ...]:
+    if query is None:
+        return slices(table, chunk_bytes)
+    # What a query scans is the best guess there is of what it returns.
+    scanned = table.model_copy(update={"bytes": max(table.bytes, query.bytes)})
+    return (whole(scanned, chunk_bytes, ref=query.destination),)
+
+
+def _percent(migration: Migration, rule: TableRule | None) -> float | None:
+    sample = (rule.sample if rule else None) or migration.sample
+    return sample.percent if sample and sample.percent < 100 else None
+
+
+def _by_column(rule: TableRule | None) -> bool:
+    """A cursor's greatest value is taken from the statistics, so such a table always has them."""
+    return bool(rule and rule.incremental and rule.incremental.by == "column")
+
+
+def _notes(table: SourceTable, query: ResultQuery | None, percent: float | None, snapshot: datetime) -> tuple[str, ...]:
+    notes = []
+    if is_ingestion_time(table):
+        notes.append("partitioned by ingestion time: the pseudo column _PARTITIONTIME is not carried")
+    if table.shards:
+        notes.append(f"{len(table.shards)} date-sharded tables become one; {SUFFIX} holds each row's date")
+    if query:
+        least = "at least " if table.type == "EXTERNAL" else ""
+        notes.append(f"read through a query that bills {least}{_cost(query.bytes)} on demand")
+        notes.append(f"holds what the query found when it ran, after {snapshot:%Y-%m-%d %H:%M:%S} UTC")
+    if percent is not None:
+        notes.append(f"a sample of about {percent:g} % of the rows")
+    return tuple(notes)
+
+
+def _cost(count: int) -> str:
+    return f"{count:,} bytes (${count / 2**40 * DOLLARS_PER_TIB:,.2f})"

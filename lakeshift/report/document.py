@@ -9,12 +9,20 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from lakeshift.model import RunRecord, RunState, TableRecord, TableState
+from lakeshift.ledger.failure import open_tables
+from lakeshift.model import Order, RunRecord, RunState, TableRecord, TableState
 
 
 def outcome(record: RunRecord, tables: Sequence[TableRecord]) -> RunState:
-    """How a run has ended: green only when every table of it is published."""
+    """How a run has ended: green only when every table of it is published.
+
+    A run is paused or cancelled only where that kept something from its end; else it has ended as any other.
+    """
     states = Counter(table.state for table in tables)
+    if record.order is Order.CANCEL and (states[TableState.CANCELLED] or not tables):
+        return RunState.CANCELLED
+    if record.order is Order.PAUSE and not record.failure and (open_tables(tables) or not tables):
+        return RunState.PAUSED
     good = states[TableState.PUBLISHED] + sum(table.pending for table in tables)
     if record.failure or not tables or not good:
         return RunState.FAILED

@@ -3,32 +3,48 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
 from lakeshift.lake import keys
-from lakeshift.ledger.failure import FINAL, fail
-from lakeshift.model import FINAL_RUN_STATES, Failure, RunRecord, TableRecord
+from lakeshift.ledger.failure import can_be_cancelled, cancel, fail, open_tables
+from lakeshift.model import FINAL_RUN_STATES, Failure, Order, RunRecord, TableRecord
 from lakeshift.ports import Ports
 from lakeshift.report.answer import write_answer
 from lakeshift.report.document import document, outcome, page
 
 log = structlog.get_logger()
+# Records are written side by side: one after the other, 100,000 tables would take longer than a function may.
+WRITERS = 16
 
 
 def report(ports: Ports, run: str, failure: Failure | None = None, *, refresh: bool = False) -> RunRecord:
     """Close a run: called by its own execution when none of its tables is at work any more.
 
-    A table that neither ended nor waits for its load was cut off without a word; it counts as failed. With `refresh`
-    another execution has loaded tables of the run: one that is closed gets its reports anew, an open one is left alone.
+    A table that neither ended nor waits for its load was cut off without a word and counts as failed, unless somebody
+    paused or cancelled the run. With `refresh` another execution has loaded tables of the run: one that is closed
+    gets its reports anew, an open one is left alone.
+
+    Raises:
+        LedgerConflict: an order was given meanwhile, or a table moved on; called again, the step heeds it.
     """
     record = ports.ledger.run(run)
     if refresh and record.state not in FINAL_RUN_STATES:
         return record
-    for table in ports.ledger.tables(run):
-        if not refresh and not failure and table.state not in FINAL and not table.pending:
-            fail(ports, run, table.table, _cut_off(table))
+    if not refresh:
+        _settle(ports, record, ports.ledger.tables(run), broken=failure is not None)
     return _close(ports, record, failure)
+
+
+def _settle(ports: Ports, record: RunRecord, tables: Sequence[TableRecord], *, broken: bool) -> None:
+    """Bring tables that nobody works on to their end; those of a paused run stay as they are."""
+    with ThreadPoolExecutor(WRITERS) as threads:
+        if record.order is Order.CANCEL:
+            list(threads.map(lambda table: cancel(ports, table), filter(can_be_cancelled, tables)))
+        elif record.order is Order.GO and not broken:
+            list(threads.map(lambda table: fail(ports, record.run, table.table, _cut_off(table)), open_tables(tables)))
 
 
 def report_check(ports: Ports, upload: tuple[str, str, str], execution: str, failure: Failure) -> RunRecord:

@@ -14,6 +14,8 @@ def fold(name: str) -> str:
 
     https://docs.aws.amazon.com/redshift/latest/dg/r_names.html
     """
+    if name.isascii():
+        return name.lower()
     return "".join(letter.lower() if letter.isascii() else letter for letter in name)
 
 

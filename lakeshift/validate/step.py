@@ -31,12 +31,12 @@ def validate(ports: Ports, run: str, table: str) -> None:
         raise WrongState(f"the table is {record.state}, not loaded", where=table)
     record = clocked(ports, record, "validate")
     migration = migration_of(ports, run)
-    plan = plan_of(ports, run, table)
+    plan = plan_of(ports, record)
     warehouse = ports.warehouse(migration.target)
     _schema(warehouse, plan)
-    lake = _lake_rows(ports, extract_of(ports, plan, record))
-    rows = Rows(source=record.rows.source, lake=lake, target=_count(warehouse, plan))
-    _counts(plan, rows, with_source=migration.validation.depth == "count")
+    extracted = extract_of(ports, plan, record)
+    rows = Rows(source=record.rows.source, lake=_lake_rows(ports, extracted), target=_count(warehouse, plan))
+    _counts(plan, rows, extracted.read if migration.validation.depth == "count" else None)
     end(ports, record, "validate", TableState.VALIDATED, rows=rows)
 
 
@@ -66,10 +66,15 @@ def _count(warehouse: Warehouse, plan: TablePlan) -> int:
     return int(str(warehouse.query(sql.count(plan))[0][0]))
 
 
-def _counts(plan: TablePlan, rows: Rows, *, with_source: bool) -> None:
-    if rows.lake != rows.target or (with_source and rows.source != rows.lake):
+def _counts(plan: TablePlan, rows: Rows, read: int | None) -> None:
+    """Raise unless the counts agree. `read` is how many rows of the source the extract stands for; None: not compared.
+
+    A sample keeps fewer rows than it reads; of everything else the lake holds all.
+    """
+    kept = rows.lake if plan.sample is None else read
+    if rows.lake != rows.target or (read is not None and not rows.source == read == kept):
         raise ValidationFailed(
-            f"row counts differ: source {rows.source}, lake {rows.lake}, target {rows.target}",
+            f"row counts differ: source {rows.source}, read {read}, lake {rows.lake}, target {rows.target}",
             where=plan.source.id,
             next_step=f"look at {plan.target.schema_}.{sql.staging_name(plan)}; nothing was published.",
         )

@@ -18,6 +18,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--max-workers", type=int, default=16, help="most Lambda workers at one time")
     parser.add_argument("--idle-seconds", type=float, default=60.0, help="idle Lambda workers end after this")
     parser.add_argument("--enforce-iam", action="store_true", help="evaluate the IAM policies of roles")
+    parser.add_argument("--spark-executors", type=int, default=2, help="most Spark executors of one Glue job run")
     return parser.parse_args()
 
 
@@ -31,6 +32,7 @@ def main() -> None:
         idle_seconds=options.idle_seconds,
         retry_scale=retry_scale_from_environment(),
         enforce_iam=options.enforce_iam,
+        spark_executors=options.spark_executors,
     )
     run(settings, options.port, options.ready)
 

@@ -6,6 +6,11 @@ POST /_twin/lambda/{function}/kill      kills a worker in the middle of an event
 POST /_twin/events/redeliver            {"count": n}: sends the last n deliveries again
 GET  /_twin/events/failures             deliveries that were given up
 POST /_twin/schedules/{name}/fire       fires a schedule or a scheduled rule now
+POST /_twin/faults                      fails the next requests that fit: see faults.py
+GET  /_twin/faults                      faults with what is left of their times
+DELETE /_twin/faults                    forgets them
+GET  /_twin/usage                       requests, written items and state transitions: see usage.py
+DELETE /_twin/usage                     the same, and begins to count anew
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from localcloud.aws.events import EventService
+from localcloud.aws.faults import Faults
 from localcloud.aws.lambdas import LambdaService
 from localcloud.aws.schedules import Clock
 
@@ -26,9 +32,9 @@ PREFIX = "/_twin/"
 
 @dataclass(frozen=True)
 class Admin:
-    """Answers the requests below /_twin/ and leaves all others to moto."""
+    """Answers the requests below /_twin/ and leaves all others to the services."""
 
-    moto: Callable[..., Any]
+    services: Faults
     functions: LambdaService
     events: EventService
     clock: Clock
@@ -36,7 +42,7 @@ class Admin:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         path = environ.get("PATH_INFO", "")
         if not path.startswith(PREFIX):
-            return self.moto(environ, start_response)
+            return self.services(environ, start_response)
         size = int(environ.get("CONTENT_LENGTH") or 0)
         body = json.loads(environ["wsgi.input"].read(size) or b"{}") if size else {}
         status, answer = self.answer(environ["REQUEST_METHOD"], path.removeprefix(PREFIX), body)
@@ -51,6 +57,11 @@ class Admin:
             ("POST", r"lambda/([^/]+)/kill", lambda name: self.kill(name, float(body.get("wait", 10)))),
             ("POST", r"events/redeliver", lambda: {"redelivered": self.events.redeliver(int(body.get("count", 1)))}),
             ("GET", r"events/failures", self.events.failures),
+            ("POST", r"faults", lambda: self.services.add(body)),
+            ("GET", r"faults", self.services.left),
+            ("DELETE", r"faults", self.services.clear),
+            ("GET", r"usage", self.services.usage.report),
+            ("DELETE", r"usage", self.services.usage.clear),
             ("POST", r"schedules/([^/]+)/fire", lambda name: {"fired": self.clock.fire(name)}),
         ]
         for wanted, pattern, action in routes:
@@ -75,3 +86,5 @@ def _answer(action: Callable[..., Any], arguments: tuple[str, ...]) -> tuple[str
         return "200 OK", action(*arguments)
     except LookupError as error:
         return "404 Not Found", {"error": str(error)}
+    except TypeError as error:
+        return "400 Bad Request", {"error": str(error)}

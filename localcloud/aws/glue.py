@@ -1,4 +1,4 @@
-"""Glue jobs on the twin: a run is a process of this interpreter that executes the job's script from S3."""
+"""Glue jobs on the twin: a run is a process of this interpreter, with a Spark, that executes its script."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from moto.glue.responses import GlueResponse
 from moto.s3.exceptions import S3ClientError
 from moto.s3.models import s3_backends
 
-from localcloud.aws import roles
+from localcloud.aws import roles, spark
 from localcloud.aws.log_groups import put_lines
 from localcloud.aws.settings import ACCOUNT, REGION, TwinSettings
 
@@ -38,7 +38,11 @@ MODULES = "--extra-py-files"
 DISTRIBUTIONS = "--additional-python-modules"
 INSTALLER = "--python-modules-installer-option"
 UNSUPPORTED = ("--extra-jars", "--extra-files")
-WORKERS = {"G.1X", "G.2X", "G.4X", "G.8X", "G.025X", "Standard"}
+# Types of Glue 5.0 and the most workers that each may have:
+# https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-jobs-job.html#aws-glue-api-jobs-job-CreateJob
+WORKERS = {"G.1X": 299, "G.2X": 149, "G.4X": 149, "G.8X": 149, "R.1X": 149, "R.2X": 149, "R.4X": 149, "R.8X": 149}
+FEWEST_WORKERS = 2
+DEFAULT_WORKERS = 10
 
 
 class JobError(Exception):
@@ -76,6 +80,7 @@ class JobService:
     def start(self, job: Any, start: Any, options: Mapping[str, Any]) -> str:
         """Starts a run; its id. ConcurrentRunsExceededException when as many are open as the job allows."""
         roles.require_role(_role_arn(job.role), SERVICE)
+        _require_workers(job, options)
         with self._lock:
             open_runs = [run for run in job.job_runs if run.status in OPEN_STATES]
             if len(open_runs) >= int(job.execution_property.get("MaxConcurrentRuns", 1)):
@@ -93,15 +98,20 @@ class JobService:
         folder = self._root / run.job_run_id
         try:
             command = self._command(job, run, folder)
-        except JobError as error:
+            environment = self._environment(folder, job, run)
+        except (JobError, FileNotFoundError) as error:
             _finish(run, "FAILED", str(error))
             return
         log = folder / "output.log"
         with log.open("wb") as output:
-            process = self._launch(command, folder, output, job)
+            process = subprocess.Popen(
+                command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
             self._processes[run.job_run_id] = process
             if run.status == "STARTING":
                 _set(run, "RUNNING")
+            else:
+                _kill(process)  # stopped before it had begun
             self._watch(run, process, log)
 
     def _command(self, job: Any, run: Any, folder: Path) -> list[str]:
@@ -119,22 +129,27 @@ class JobService:
         given = {"--JOB_NAME": job.name, "--JOB_RUN_ID": run.job_run_id, **arguments}
         return [sys.executable, "-u", str(script), *(part for pair in given.items() for part in pair)]
 
-    def _launch(self, command: list[str], folder: Path, output: Any, job: Any) -> subprocess.Popen[bytes]:
+    def _environment(self, folder: Path, job: Any, run: Any) -> dict[str, str]:
+        """Variables of the driver; its executors get the same."""
         modules = folder / "modules"
         paths = [str(path) for path in sorted(modules.glob("*.d"))]
-        environment = {
+        return {
             "PATH": os.environ.get("PATH", ""),
             "PYTHONPATH": os.pathsep.join([*paths, str(modules)]),
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ENDPOINT_URL": self._settings.endpoint_url,
-            **{name: os.environ[name] for name in ("HOME", "JAVA_HOME", "SPARK_HOME") if name in os.environ},
+            **{name: os.environ[name] for name in ("HOME",) if name in os.environ},
+            **(self._spark(folder, run) if job.command["Name"] == "glueetl" else {}),
             **roles.credentials(_role_arn(job.role)),
             **self._settings.lambda_env,
         }
-        return subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
+
+    def _spark(self, folder: Path, run: Any) -> dict[str, str]:
+        """One worker is the driver's; the others are executors, of which this machine carries a few."""
+        workers = int(run.number_of_workers or DEFAULT_WORKERS)
+        executors = min(workers - 1, self._settings.spark_executors)
+        return spark.prepare(folder / "spark", executors, self._settings.spark_memory_mib)
 
     def _watch(self, run: Any, process: subprocess.Popen[bytes], log: Path) -> None:
         minutes = float(run.timeout or DEFAULT_TIMEOUT_MINUTES)
@@ -145,6 +160,7 @@ class JobService:
             _kill(process)
             _finish(run, "TIMEOUT", f"The job run timed out after {minutes:g} minutes")
         else:
+            _kill(process)
             _conclude(run, code, log)
         run.execution_time = int(time.monotonic() - started)
         self._processes.pop(run.job_run_id, None)
@@ -226,8 +242,20 @@ def _add_module(uri: str, folder: Path) -> None:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    """Ends a run's driver and all that it started: executors and Python workers lead groups of their own."""
+    for pid in members(process.pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def members(session: int) -> list[int]:
+    """Processes of a session."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(ProcessLookupError, ValueError):
+            if os.getsid(int(entry.name)) == session:
+                found.append(int(entry.name))
+    return found
 
 
 def _conclude(run: Any, code: int, log: Path) -> None:
@@ -236,8 +264,13 @@ def _conclude(run: Any, code: int, log: Path) -> None:
     elif code == 0:
         _finish(run, "SUCCEEDED", None)
     else:
-        last = log.read_text(errors="replace").splitlines()[-MESSAGE_LINES:]
-        _finish(run, "FAILED", "\n".join(last) or f"the script ended with status {code}")
+        _finish(run, "FAILED", _reason(log) or f"the script ended with status {code}")
+
+
+def _reason(log: Path) -> str:
+    """The end of what the script said, without the frames of Java that stand around an error of a Spark task."""
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip() and line[0] != "\t"]
+    return "\n".join(lines[-MESSAGE_LINES:])
 
 
 def _set_status(run: Any, status: str) -> None:
@@ -296,9 +329,32 @@ def _job_problem(backend: Any, job: Mapping[str, Any]) -> str | None:
         return f"Command.Name {command.get('Name')!r} is not glueetl or pythonshell"
     if not str(command.get("ScriptLocation", "")).startswith("s3://"):
         return "Command.ScriptLocation must be an s3:// address"
-    if job.get("worker_type") and job["worker_type"] not in WORKERS:
-        return f"WorkerType {job['worker_type']} does not exist"
+    if command["Name"] == "pythonshell":
+        return None
+    return _workers_problem(job.get("worker_type"), job.get("number_of_workers"))
+
+
+def _workers_problem(kind: str | None, number: int | None) -> str | None:
+    """What is wrong with the workers of a Spark job; both are given, or neither."""
+    if kind is None and number is None:
+        return None
+    if kind is None or number is None:
+        return "WorkerType and NumberOfWorkers must be set together"
+    if kind not in WORKERS:
+        return f"WorkerType {kind} does not exist"
+    if not FEWEST_WORKERS <= int(number) <= WORKERS[kind]:
+        return f"NumberOfWorkers {number} of {kind} is not between {FEWEST_WORKERS} and {WORKERS[kind]}"
     return None
+
+
+def _require_workers(job: Any, options: Mapping[str, Any]) -> None:
+    if job.command["Name"] != "glueetl":
+        return
+    problem = _workers_problem(
+        options["worker_type"] or job.worker_type, options["number_of_workers"] or job.number_of_workers
+    )
+    if problem:
+        raise JsonRESTError("InvalidInputException", problem)
 
 
 def _no_update(response: Any) -> None:  # noqa: ARG001

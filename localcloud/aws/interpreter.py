@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -35,6 +36,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_sfn import (
     StateTaskServiceSfn,
 )
+from moto.stepfunctions.parser.asl.component.state.state import CommonStateField
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 
 from localcloud.aws import roles
@@ -49,19 +51,23 @@ Worker = distributed_item_processor_worker.DistributedItemProcessorWorker
 
 
 def install(
-    settings: TwinSettings, wait_closed: Callable[[str, float], None], stop_child: Callable[[str], None]
+    settings: TwinSettings,
+    wait_closed: Callable[[str, float], None],
+    stop_child: Callable[[str], None],
+    entered: Callable[[], None],
 ) -> None:
     """Corrects the interpreter.
 
     `wait_closed(arn, seconds)` returns when a child execution ends or time is up; `stop_child(arn)` aborts a child
-    whose parent no longer waits for it.
+    whose parent no longer waits for it. `entered()` is called for every transition that Step Functions bills.
     """
     clients = Clients(settings)
     _use_clients(clients)
     _replace_everywhere("is_within_size_quota", is_within_limit)
     parse = staticmethod(_parse_whole_percentages(AmazonStateLanguageParser.parse))
     replace_members(AmazonStateLanguageParser, parse=parse)
-    _scale_retries(settings.retry_scale)
+    _scale_retries(settings.retry_scale, entered)
+    replace_members(CommonStateField, _eval_body=_counted(CommonStateField._eval_body, entered))
     _wait_for_children(wait_closed, stop_child)
     _repair_start_execution(clients)
     _repair_glue()
@@ -132,8 +138,22 @@ def _use_clients(clients: Clients) -> None:
     _replace_everywhere("boto_client_for", clients.client_for)
 
 
-def _scale_retries(scale: float) -> None:
-    replace_members(retrier_decl, time=SimpleNamespace(sleep=lambda seconds: time.sleep(seconds * scale)))
+def _scale_retries(scale: float, entered: Callable[[], None]) -> None:
+    def wait(seconds: float) -> None:
+        entered()
+        time.sleep(seconds * scale)
+
+    replace_members(retrier_decl, time=SimpleNamespace(sleep=wait))
+
+
+def _counted(evaluate: Callable[..., None], entered: Callable[[], None]) -> Callable[..., None]:
+    """A state that is entered is a transition, and so is each retry: https://aws.amazon.com/step-functions/pricing/."""
+
+    def evaluate_counted(state: Any, env: Any) -> None:
+        entered()
+        evaluate(state, env)
+
+    return evaluate_counted
 
 
 def _wait_for_children(wait_closed: Callable[[str, float], None], stop_child: Callable[[str], None]) -> None:
@@ -196,7 +216,44 @@ def _repair_glue() -> None:
     def create(task: Any) -> None:
         super(StateTaskServiceGlue, task).__init__(supported_integration_patterns=patterns)
 
-    replace_members(StateTaskServiceGlue, __init__=create)
+    wait = StateTaskServiceGlue._eval_sync
+    replace_members(StateTaskServiceGlue, __init__=create, _eval_sync=_stopping(wait))
+    build = StateTaskServiceGlue._build_sync_resolver
+    replace_members(StateTaskServiceGlue, _build_sync_resolver=_stoppable(build))
+
+
+@dataclass(frozen=True)
+class JobPoll:
+    """Looks whether a job run has ended, and can stop it."""
+
+    look: Callable[[], Any]
+    stop: Callable[[], Any]
+
+    def __call__(self) -> Any:
+        return self.look()
+
+
+def _stoppable(build: Callable[..., Any]) -> Callable[..., JobPoll]:
+    def build_stoppable(task: Any, env: Any, **given: Any) -> JobPoll:
+        run = env.stack[-1]
+        names = {"JobName": run["JobName"], "JobRunIds": [run["JobRunId"]]}
+        client = task._get_glue_client(given["resource_runtime_part"], given["state_credentials"])
+        return JobPoll(build(task, env=env, **given), lambda: client.batch_stop_job_run(**names))
+
+    return build_stoppable
+
+
+def _stopping(wait: Callable[..., Any]) -> Callable[..., Any]:
+    """Step Functions stops a job run when its execution is stopped or its task's time is over; moto leaves it."""
+
+    def wait_or_stop(task: Any, *, env: Any, sync_resolver: JobPoll, **given: Any) -> Any:
+        outcome = wait(task, env=env, sync_resolver=sync_resolver, **given)
+        # A run that has ended is a dictionary; anything else says that nobody waits any more.
+        if not isinstance(outcome, dict):
+            sync_resolver.stop()
+        return outcome
+
+    return wait_or_stop
 
 
 # https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html: no wildcard catches these.

@@ -16,13 +16,15 @@ from moto.core.config import default_user_config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from localcloud.aws import bucket_policies, cloudformation, glue, stepfunctions, strict
+from localcloud.aws import bucket_policies, cloudformation, dynamodb, glue, stepfunctions, strict
 from localcloud.aws.admin import Admin
 from localcloud.aws.events import EventService
+from localcloud.aws.faults import Faults
 from localcloud.aws.gate import Gate
 from localcloud.aws.lambdas import LambdaService
 from localcloud.aws.schedules import Clock
 from localcloud.aws.settings import TwinSettings
+from localcloud.aws.usage import Usage
 from localcloud.redshift import data_api
 
 HOST = "127.0.0.1"
@@ -40,6 +42,7 @@ class AwsServer:
         self._functions = LambdaService(self.settings)
         self._events = EventService(self.settings, self._functions)
         self._clock = Clock(self._events)
+        self._usage = Usage()
         self._jobs = glue.JobService(self.settings)
         default_user_config["iam"] = {"load_aws_managed_policies": True}
         self._install()
@@ -47,8 +50,9 @@ class AwsServer:
     def _install(self) -> None:
         strict.install()
         bucket_policies.install()
+        dynamodb.install()
         self._functions.install()
-        stepfunctions.install(self.settings)
+        stepfunctions.install(self.settings, self._usage.entered)
         self._events.install()
         self._clock.install()
         self._jobs.install()
@@ -56,7 +60,7 @@ class AwsServer:
         self._warehouse = data_api.install(self.settings.data / "redshift")
         moto = DomainDispatcherApplication(create_backend_app)
         guarded = Gate(moto) if self.settings.enforce_iam else moto
-        self._listener.app = Admin(guarded, self._functions, self._events, self._clock)
+        self._listener.app = Admin(Faults(guarded, self._usage), self._functions, self._events, self._clock)
 
     def serve(self) -> None:
         """Answers requests until `close`."""

@@ -22,6 +22,8 @@ class TwinSettings:
     idle_seconds: a worker idle for longer ends.
     retry_scale: factor on waiting times between retries (1.0 = as on AWS).
     enforce_iam: evaluate the IAM policies of the roles of functions, jobs and state machines.
+    spark_executors: most executors of one run of a Glue job; a run with fewer workers has fewer.
+    spark_memory_mib: heap of each executor.
     """
 
     data: Path
@@ -31,6 +33,8 @@ class TwinSettings:
     idle_seconds: float = 60.0
     retry_scale: float = 1.0
     enforce_iam: bool = False
+    spark_executors: int = 2
+    spark_memory_mib: int = 512
 
 
 def retry_scale_from_environment() -> float:

@@ -7,6 +7,7 @@ import copy
 import json
 import threading
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,10 +55,10 @@ class Closings:
 closings = Closings()
 
 
-def install(settings: TwinSettings) -> None:
-    """Switches moto to the executing backend and corrects it."""
+def install(settings: TwinSettings, entered: Callable[[], None]) -> None:
+    """Switches moto to the executing backend and corrects it; calls `entered` for every state transition."""
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
-    interpreter.install(settings, closings.wait, _stop_child)
+    interpreter.install(settings, closings.wait, _stop_child, entered)
     backend: Any = StepFunctionsParserBackend
     backend.create_state_machine = _create_checked(backend.create_state_machine)
     backend.update_state_machine = _update_checked(backend.update_state_machine)

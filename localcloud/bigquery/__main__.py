@@ -13,6 +13,11 @@ from pathlib import Path
 from localcloud.bigquery.server import Twin
 from localcloud.bigquery.settings import Settings
 
+_NUMBERS = (
+    "port", "grpc_port", "session_seconds", "stream_bytes", "max_streams", "response_bytes", "workers", "cache_bytes",
+    "max_concurrent_reads",
+)  # fmt: skip
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Start both servers, say so in the ready file, wait for the end."""
@@ -35,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--ready", type=Path, help="file to write the ports to when both servers listen")
     parser.add_argument("--project", default=defaults.project, help="project of the service account")
     parser.add_argument("--location", default=defaults.location, help="location of datasets made without one")
-    for name in ("port", "grpc_port", "session_seconds", "stream_bytes", "max_streams", "response_bytes", "workers"):
+    for name in _NUMBERS:
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=getattr(defaults, name))
     return parser
 

@@ -20,6 +20,7 @@ _STATUS = {
     "resourceInUse": 400,
     "authError": 401,
     "conditionNotMet": 412,
+    "bytesBilledLimitExceeded": 400,
 }
 
 _CANONICAL = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -91,13 +92,18 @@ class Faults:
             raise access_denied(project)
 
 
+class TooManyReads(Exception):
+    """More ReadRows calls at a time than the quota allows."""
+
+
 class Requests:
-    """Counters since the start."""
+    """Counters since the start: by table, and `*` for all of them in `peak_reads`, the most reads at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._open: Counter[str] = Counter()
         self._counts: dict[str, Counter[str]] = {
-            name: Counter() for name in ("rest", "sessions", "reads", "rows", "responses", "bytes")
+            name: Counter() for name in ("rest", "sessions", "reads", "rows", "responses", "bytes", "peak_reads")
         }
 
     def count(self, name: str, key: str, number: int = 1) -> None:
@@ -105,13 +111,35 @@ class Requests:
         with self._lock:
             self._counts[name][key] += number
 
+    def sent(self, table: str, rows: int, size: int) -> None:
+        """Count one response."""
+        with self._lock:
+            for name, number in (("rows", rows), ("responses", 1), ("bytes", size)):
+                self._counts[name][table] += number
+
+    @contextmanager
+    def reading(self, table: str, limit: int | None) -> Iterator[None]:
+        """One ReadRows call, as long as it is open; raises TooManyReads beyond the limit."""
+        with self._lock:
+            self._counts["reads"][table] += 1
+            if limit is not None and self._open["*"] >= limit:
+                raise TooManyReads(f"Quota exceeded: more than {limit} concurrent ReadRows calls")
+            for key in (table, "*"):
+                self._open[key] += 1
+                self._counts["peak_reads"][key] = max(self._counts["peak_reads"][key], self._open[key])
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open.subtract((table, "*"))
+
     def snapshot(self) -> dict[str, dict[str, int]]:
         """All counters."""
         with self._lock:
             return {name: dict(counter) for name, counter in self._counts.items()}
 
     def clear(self) -> None:
-        """Start counting anew."""
+        """Start counting anew; reads that are open stay counted among those at a time."""
         with self._lock:
             for counter in self._counts.values():
                 counter.clear()

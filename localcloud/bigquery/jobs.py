@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 import traceback
 import uuid
@@ -24,7 +25,15 @@ from localcloud.bigquery.storage.catalog import Catalog, TableRef
 RESULTS_DATASET = "_query_results"
 RESULT_MILLIS = 24 * 3600 * 1000
 _ID = re.compile(r"^[A-Za-z0-9_\-]{1,1024}$")
-_QUERY_KEYS = ("query", "defaultDataset", "parameterMode", "queryParameters", "useLegacySql", "useQueryCache")
+_QUERY_KEYS = (
+    "query",
+    "defaultDataset",
+    "parameterMode",
+    "queryParameters",
+    "useLegacySql",
+    "useQueryCache",
+    "maximumBytesBilled",
+)
 
 
 @dataclass
@@ -67,14 +76,16 @@ class Job:
     def resource(self) -> dict[str, Any]:
         """The Job resource."""
         failed = {"errorResult": self.error, "errors": [self.error]} if self.error else {}
-        times = {"creationTime": self.started, "startTime": self.started, "endTime": self.ended}
+        times = {"creationTime": self.started, "startTime": self.started}
+        if self.ended:
+            times["endTime"] = self.ended
         return {
             "kind": "bigquery#job",
             "etag": "0",
             "id": f"{self.project}:{self.location}.{self.name}",
             "jobReference": self.reference,
             "configuration": self.configuration,
-            "status": {"state": "DONE", **failed},
+            "status": {"state": "DONE" if self.ended else "RUNNING", **failed},
             "statistics": {**{k: str(v) for k, v in times.items()}, **self.statistics},
             "user_email": "twin",
         }
@@ -87,6 +98,8 @@ class Jobs:
         self._catalog = catalog
         self._settings = settings
         self._folder = settings.data / "jobs"
+        self._lock = threading.Lock()
+        self._running: dict[Path, Job] = {}
         self._drop_old_results()
 
     def _drop_old_results(self) -> None:
@@ -98,9 +111,11 @@ class Jobs:
     def get(self, project: str, name: str, location: str | None = None) -> Job:
         """A job; raises `notFound`, also for the wrong location."""
         path = self._path(project, name)
-        if not path.exists():
+        with self._lock:
+            running = self._running.get(path)
+        if running is None and not path.exists():
             raise not_found("Job", f"{project}:{name}")
-        job = Job(**json.loads(path.read_text()))
+        job = running or Job(**json.loads(path.read_text()))
         if location and location.lower() != job.location.lower():
             raise not_found("Job", f"{project}:{location}.{name}")
         return job
@@ -140,11 +155,27 @@ class Jobs:
         if not _ID.match(name):
             raise invalid(f"Invalid job ID {name!r}")
         location = str(reference.get("location") or self._settings.location)
-        if self._path(project, name).exists():
-            raise already_exists("Job", f"{project}:{location}.{name}")
-        return Job(project, name, location, configuration, _millis())
+        job = Job(project, name, location, configuration, _millis())
+        path = self._path(project, name)
+        with self._lock:
+            if path in self._running or path.exists():
+                raise already_exists("Job", f"{project}:{location}.{name}")
+            self._running[path] = job
+        return job
 
     def _run(self, job: Job, work: Callable[[], None]) -> Job:
+        path = self._path(job.project, job.name)
+        try:
+            self._work(job, work)
+            if not job.dry_run:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(json.dumps(asdict(job)))
+        finally:
+            with self._lock:
+                del self._running[path]
+        return job
+
+    def _work(self, job: Job, work: Callable[[], None]) -> None:
         try:
             work()
         except BigQueryError as error:
@@ -153,11 +184,6 @@ class Jobs:
             traceback.print_exc()
             job.error = {"reason": "invalid", "message": f"The local twin failed: {error!r}"}
         job.ended = _millis()
-        if not job.dry_run:
-            path = self._path(job.project, job.name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(asdict(job)))
-        return job
 
     def _load(self, job: Job, path: Path) -> None:
         size = path.stat().st_size
@@ -189,14 +215,15 @@ class Jobs:
 
     def _store(self, job: Job, query: dict[str, Any], outcome: engine.Outcome) -> None:
         """Write the rows into the destination, or into a hidden table of the job."""
-        if wanted := query.get("destinationTable"):
-            target = TableRef.parse(wanted)
+        wanted = query.get("destinationTable")
+        target = TableRef.parse(wanted) if wanted else None
+        if target is not None:
             engine.write_result(self._catalog, target, query, outcome)
-        else:
+        if target is None or "$" in target.table:
             target = TableRef(job.project, RESULTS_DATASET, f"anon_{uuid.uuid4().hex}")
             self._results_dataset(job)
             engine.write_result(self._catalog, target, {}, outcome)
-            query["destinationTable"] = target.json()
+            query.setdefault("destinationTable", target.json())
         job.result = [target.project, target.dataset, target.table]
 
     def _results_dataset(self, job: Job) -> None:
@@ -211,7 +238,7 @@ def _statistics(job: Job, outcome: engine.Outcome) -> dict[str, Any]:
     found: dict[str, Any] = {
         "statementType": outcome.statement,
         "totalBytesProcessed": str(outcome.bytes),
-        "totalBytesBilled": str(outcome.bytes),
+        "totalBytesBilled": str(outcome.billed),
         "cacheHit": False,
         "referencedTables": [ref.json() for ref in outcome.tables],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from threading import Thread
@@ -12,10 +13,26 @@ import pytest
 from moto import mock_aws
 
 from lakeshift.adapters.dynamodb import DynamoLedger
-from lakeshift.errors import LedgerConflict
+from lakeshift.errors import LedgerConflict, StoreBusy, StoreRefused
+from lakeshift.ledger.chunks import with_file
 from lakeshift.ledger.memory import MemoryLedger
-from lakeshift.model import ChunkRecord, Failure, LakeFile, Rows, RunRecord, RunState, Span, TableRecord, TableState
+from lakeshift.model import (
+    ChunkRecord,
+    ColumnStatistics,
+    Failure,
+    LakeFile,
+    Order,
+    Place,
+    Rows,
+    RunRecord,
+    RunState,
+    Span,
+    Statistics,
+    TableRecord,
+    TableState,
+)
 from lakeshift.ports import Ledger
+from localcloud.aws import dynamodb as atomic
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 KEYS = {
@@ -43,23 +60,30 @@ def table_record(name: str = "p.d.orders", **changes: object) -> TableRecord:
     return record.model_copy(update=changes)
 
 
-def chunk_record(name: str = "a-00000") -> ChunkRecord:
-    return ChunkRecord(run="shop-1", table="p.d.orders", chunk=name, stream="streams/1")
+def chunk_record(name: str = "a-00000", **changes: object) -> ChunkRecord:
+    record = ChunkRecord(run="shop-1", table="p.d.orders", chunk=name, slice=0, session="s", stream="streams/1")
+    return record.model_copy(update=changes)
 
 
-def lake_file(offset: int, rows: int = 10) -> LakeFile:
-    return LakeFile(key=f"raw/{offset}.parquet", offset=offset, rows=rows, bytes=2**40, sha256="ab")
+def lake_file(offset: int, rows: int = 10, read: int = 10) -> LakeFile:
+    sha256 = hashlib.sha256(str(offset).encode()).hexdigest()
+    return LakeFile(key=f"raw/{offset}.parquet", offset=offset, read=read, rows=rows, bytes=2**40, sha256=sha256)
+
+
+def measured(rows: int) -> Statistics:
+    price = ColumnStatistics(path="price", values=rows, nulls=1, min=-0.5, max=2.0, nans=0, checksum="00000000000000ff")
+    key = ColumnStatistics(path="key", values=rows, nulls=0, min=-(2**63), max=2**63 - 1)
+    return Statistics(rows=rows, sum="0" * 16, xor="0" * 16, columns=(price, key), omitted=1)
 
 
 def _without_empty(given: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in given.items() if value}
 
 
-@pytest.fixture(params=["memory", "dynamodb"])
-def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
-    if request.param == "memory":
-        yield MemoryLedger()
-        return
+@pytest.fixture
+def dynamodb() -> Iterator[Any]:
+    """A client of a DynamoDB with the three tables, as the templates make them."""
+    atomic.install()
     with mock_aws():
         client = boto3.client("dynamodb", region_name="us-east-1")
         for name, keys in KEYS.items():
@@ -78,7 +102,14 @@ def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
                 "GlobalSecondaryIndexes": [index] if name == "tables" else [],
             }
             client.create_table(TableName=name, BillingMode="PAY_PER_REQUEST", **_without_empty(given))
-        yield DynamoLedger(client, "runs", "tables", "chunks")
+        yield client
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def ledger(request: pytest.FixtureRequest) -> Ledger:
+    if request.param == "memory":
+        return MemoryLedger()
+    return DynamoLedger(request.getfixturevalue("dynamodb"), "runs", "tables", "chunks", sleep=lambda _: None)
 
 
 def test_a_claim_is_won_once(ledger: Ledger) -> None:
@@ -88,7 +119,9 @@ def test_a_claim_is_won_once(ledger: Ledger) -> None:
 
 
 def test_a_run_keeps_every_field(ledger: Ledger) -> None:
-    full = run_record(state=RunState.FAILED, ended=NOW, snapshot=NOW, tables=3, failure=Failure(code="X", message="y"))
+    full = run_record(
+        state=RunState.FAILED, ended=NOW, snapshot=NOW, tables=3, failure=Failure(code="X", message="y"), resumed=2
+    )
     ledger.claim(run_record())
     ledger.save_run(full, RunState.CHECKING)
     assert ledger.run("shop-1") == full
@@ -121,11 +154,14 @@ def test_a_table_keeps_every_field(ledger: Ledger) -> None:
         rows_done=5,
         bytes_done=6,
         rows=Rows(source=1, lake=2, target=3),
-        session="s",
+        plan=Place(key="plans.jsonl", start=2**40, length=5),
+        split="ab" * 32,
+        priority=-3,
+        cut="0123456789",
         load_attempt=4,
         spans={"extract": Span(started=NOW, ended=NOW)},
         failure=Failure(code="X", message="y"),
-        notes=("price: becomes text",),
+        notes=("price: becomes text", "größe: stays"),
     )
     ledger.add_tables([table_record()])
     assert ledger.save_table(full) == full.model_copy(update={"version": 1})
@@ -134,9 +170,9 @@ def test_a_table_keeps_every_field(ledger: Ledger) -> None:
 
 def test_a_write_on_a_version_that_is_past_is_refused(ledger: Ledger) -> None:
     ledger.add_tables([table_record()])
-    first = ledger.save_table(table_record(session="one"))
+    first = ledger.save_table(table_record(cut="one"))
     with pytest.raises(LedgerConflict, match=r"p\.d\.orders"):
-        ledger.save_table(table_record(session="two"))
+        ledger.save_table(table_record(cut="two"))
     with pytest.raises(LedgerConflict):
         ledger.save_table(table_record("p.d.unknown"))
     assert ledger.table("shop-1", "p.d.orders") == first
@@ -153,27 +189,91 @@ def test_pending_lists_a_table_until_it_is_not(ledger: Ledger) -> None:
     assert ledger.pending() == []
 
 
-def test_files_are_committed_in_order_and_once(ledger: Ledger) -> None:
-    ledger.add_chunks([chunk_record()])
-    first = ledger.commit_file(chunk_record(), lake_file(0))
-    assert (first.offset, first.bytes) == (10, 2**40)
-    with pytest.raises(LedgerConflict):
-        ledger.commit_file(chunk_record(), lake_file(0))
-    with pytest.raises(LedgerConflict, match="row 30"):
-        ledger.commit_file(first, lake_file(30))
-    second = ledger.commit_file(first, lake_file(10, rows=5))
-    assert ledger.chunks("shop-1", "p.d.orders") == [second]
-    assert [file.offset for file in second.files] == [0, 10]
+def test_an_order_is_never_overwritten(ledger: Ledger) -> None:
+    ledger.claim(run_record())
+    ledger.give("shop-1", Order.PAUSE)
+    assert ledger.run("shop-1") == run_record(order=Order.PAUSE)
+    with pytest.raises(LedgerConflict, match="order go"):
+        ledger.save_run(run_record(state=RunState.SUCCEEDED), RunState.CHECKING)
+    paused = run_record(state=RunState.PAUSED, order=Order.PAUSE)
+    ledger.save_run(paused, RunState.CHECKING)
+    assert ledger.run("shop-1") == paused
+    with pytest.raises(KeyError):
+        ledger.give("another", Order.CANCEL)
 
 
-def test_a_finished_chunk_takes_no_more(ledger: Ledger) -> None:
-    ledger.add_chunks([chunk_record("a-00000"), chunk_record("a-00001")])
-    done = ledger.finish_chunk(chunk_record())
-    assert done.done
-    with pytest.raises(LedgerConflict):
-        ledger.commit_file(done, lake_file(0))
+def test_many_tables_are_added_once_each(ledger: Ledger) -> None:
+    names = [f"p.d.t{number:04d}" for number in range(250)]
+    ledger.add_tables([table_record(name) for name in names[100:103]])
+    moved = ledger.save_table(table_record(names[101], state=TableState.EXTRACTING))
+    for _ in range(2):
+        ledger.add_tables([table_record(name) for name in names])
+    found = {table.table: table for table in ledger.tables("shop-1")}
+    assert sorted(found) == names
+    assert found.pop(names[101]) == moved
+    assert {(table.state, table.version) for table in found.values()} == {(TableState.PLANNED, 0)}
+
+
+def test_large_tables_are_added_in_transactions_that_have_room(ledger: Ledger) -> None:
+    failure = Failure(code="X", message="ä" * 50_000)
+    ledger.add_tables([table_record(f"p.d.t{number}", failure=failure) for number in range(80)])
+    assert len(ledger.tables("shop-1")) == 80
+
+
+def test_a_chunk_keeps_every_field(ledger: Ledger) -> None:
+    full = chunk_record(
+        slice=3,
+        attempt=2,
+        offset=20,
+        rows=15,
+        bytes=2**41,
+        done=True,
+        files=(lake_file(0, rows=7), lake_file(10, rows=8)),
+        statistics=measured(15),
+    )
+    ledger.add_chunks([chunk_record(), full.model_copy(update={"chunk": "b-00000"})])
+    assert ledger.save_chunk(full) == full.model_copy(update={"version": 1})
+    assert ledger.chunks("shop-1", "p.d.orders") == [
+        full.model_copy(update={"version": 1}),
+        full.model_copy(update={"chunk": "b-00000"}),
+    ]
+    assert ledger.chunks("shop-1", "p.d.lines") == []
+
+
+def test_a_chunk_is_written_on_the_version_that_was_read(ledger: Ledger) -> None:
     ledger.add_chunks([chunk_record()])
-    assert [chunk.done for chunk in ledger.chunks("shop-1", "p.d.orders")] == [True, False]
+    first = ledger.save_chunk(with_file(chunk_record(), lake_file(0), None, done=False))
+    assert (first.offset, first.rows, first.bytes, first.version) == (10, 10, 2**40, 1)
+    with pytest.raises(LedgerConflict, match="a-00000"):
+        ledger.save_chunk(with_file(chunk_record(), lake_file(0), None, done=False))
+    with pytest.raises(LedgerConflict):
+        ledger.save_chunk(chunk_record("a-00009"))
+    assert ledger.chunks("shop-1", "p.d.orders") == [first]
+    ledger.add_chunks([chunk_record()])
+    assert ledger.chunks("shop-1", "p.d.orders") == [first]
+
+
+def test_a_chunk_is_split_whole_or_not(ledger: Ledger) -> None:
+    ledger.add_chunks([chunk_record()])
+    primary, remainder = chunk_record(stream="streams/1a"), chunk_record("a-00001", stream="streams/1b")
+    after = ledger.split_chunk(primary, remainder)
+    assert after == primary.model_copy(update={"version": 1})
+    assert ledger.chunks("shop-1", "p.d.orders") == [after, remainder]
+    late = chunk_record("a-00002", stream="streams/late")
+    for given in (primary, after):
+        with pytest.raises(LedgerConflict):
+            ledger.split_chunk(given, late if given is primary else remainder)
+    assert ledger.chunks("shop-1", "p.d.orders") == [after, remainder]
+
+
+def test_a_chunk_that_would_not_fit_says_what_to_do(ledger: Ledger) -> None:
+    ledger.add_chunks([chunk_record(), chunk_record("a-00001")])
+    files = tuple(lake_file(number * 10) for number in range(7_000))
+    many = ledger.save_chunk(chunk_record(files=files[:3_000], offset=30_000))
+    assert ledger.chunks("shop-1", "p.d.orders")[0] == many
+    with pytest.raises(StoreRefused, match=r"7,000 files .* Next: write larger files"):
+        ledger.save_chunk(chunk_record("a-00001", files=files))
+    assert ledger.chunks("shop-1", "p.d.orders")[1] == chunk_record("a-00001")
 
 
 def test_of_two_workers_one_commits(ledger: Ledger) -> None:
@@ -182,7 +282,7 @@ def test_of_two_workers_one_commits(ledger: Ledger) -> None:
 
     def commit() -> None:
         try:
-            ledger.commit_file(chunk_record(), lake_file(0))
+            ledger.save_chunk(with_file(chunk_record(), lake_file(0), None, done=False))
             outcomes.append("won")
         except LedgerConflict:
             outcomes.append("lost")
@@ -194,3 +294,47 @@ def test_of_two_workers_one_commits(ledger: Ledger) -> None:
         worker.join()
     assert sorted(outcomes) == ["lost", "won"]
     assert ledger.chunks("shop-1", "p.d.orders")[0].offset == 10
+
+
+MANY = [f"p.d.t{number:02d}" for number in range(20)]
+
+
+class Refusing:
+    """A DynamoDB client whose transactions are cancelled a number of times."""
+
+    def __init__(self, client: Any, times: int, code: str) -> None:
+        self._client, self.left, self._code = client, times, code
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def transact_write_items(self, **given: Any) -> Any:
+        if not self.left:
+            return self._client.transact_write_items(**given)
+        self.left -= 1
+        reasons = [{"Code": "None"}, *({"Code": self._code} for _ in given["TransactItems"][1:])]
+        answer = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
+        raise self._client.exceptions.TransactionCanceledException(answer, "TransactWriteItems")
+
+
+@pytest.mark.parametrize("code", ["ThrottlingError", "TransactionConflict", "ProvisionedThroughputExceeded"])
+def test_a_throttled_transaction_is_tried_again(dynamodb: Any, code: str) -> None:
+    client = Refusing(dynamodb, 3, code)
+    waits: list[float] = []
+    ledger = DynamoLedger(client, "runs", "tables", "chunks", sleep=waits.append)  # type: ignore[arg-type]
+    ledger.add_tables([table_record(name) for name in MANY])
+    assert (client.left, len(waits), len(ledger.tables("shop-1"))) == (0, 3, len(MANY))
+
+
+def test_a_transaction_that_stays_throttled_is_left_to_the_step(dynamodb: Any) -> None:
+    waits: list[float] = []
+    ledger = DynamoLedger(Refusing(dynamodb, 99, "ThrottlingError"), "runs", "tables", "chunks", sleep=waits.append)  # type: ignore[arg-type]
+    with pytest.raises(StoreBusy, match="ThrottlingError"):
+        ledger.add_tables([table_record(name) for name in MANY])
+    assert 3 < sum(waits) < 60
+
+
+def test_a_transaction_that_can_never_work_is_refused(dynamodb: Any) -> None:
+    ledger = DynamoLedger(Refusing(dynamodb, 1, "ValidationError"), "runs", "tables", "chunks")  # type: ignore[arg-type]
+    with pytest.raises(StoreRefused):
+        ledger.add_tables([table_record(name) for name in MANY])

@@ -1,214 +1,306 @@
-"""extract over the wire: Google's own clients against the local BigQuery, files on a local S3, faults in between."""
+"""extract over the wire: Google's own clients against the local BigQuery, DynamoDB and S3, faults in between.
+
+In every case the lake holds each row of the source once, by value; no file is listed twice; and what was read again is
+bounded.
+"""
 
 from __future__ import annotations
 
-import json
-import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import random
+import time
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
-import boto3
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from moto.server import ThreadedMotoServer
 
-from lakeshift.adapters.bigquery import BigQuerySource, Endpoints
-from lakeshift.adapters.s3 import S3Objects
-from lakeshift.errors import LedgerConflict, TransientError
-from lakeshift.extract.step import extract, extract_of
-from lakeshift.inventory.step import Entry
-from lakeshift.lake import keys
-from lakeshift.ledger.memory import MemoryLedger
-from lakeshift.model import Rows, TablePlan, TableRecord, TableRef, TableState
-from lakeshift.plan.table import table_plan
-from lakeshift.ports import Defaults, Places, Ports
-from lakeshift.spec import Migration
-from localcloud.bigquery.seed import client, seed
-from localcloud.bigquery.server import Twin
-from localcloud.bigquery.settings import Settings
+from lakeshift.errors import LedgerConflict, QuotaExhausted, SourceBusy, SplitMismatch, StoreBusy
+from lakeshift.extract import cut
+from lakeshift.extract.session import counted
+from lakeshift.lake import rows
+from lakeshift.model import Order, Rows, TableState
+from localcloud.bigquery.seed import client
+from tests.extract.conftest import DAILY, PLAIN, ROWS, rows_of
+from tests.extract.wire import Job, Wire, fingerprint, until
 
-ROWS = 20_000
-RUN = "shop-0123456789ab"
-REF = TableRef(project="p", dataset="d", table="t")
-MIGRATION = Migration.model_validate(
-    {
-        "sources": [{"type": "bigquery", "project": "p", "datasets": [{"name": "d"}], "credentials": "key"}],
-        "target": {"workgroup": "analytics", "database": "dev"},
-    }
-)
+Plans = Callable[..., Job]
+CHUNK_BYTES = 100_000
+KILLS = 20
 
 
-@pytest.fixture(scope="module")
-def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twin]:
-    """A BigQuery with small streams; it holds one table of 20,000 rows."""
-    folder = tmp_path_factory.mktemp("bigquery")
-    with Twin(Settings(folder / "data", stream_bytes=10_000, response_bytes=8_000)) as running:
-        rows = [json.dumps({"id": number, "tags": [str(number)]}) for number in range(ROWS)]
-        (folder / "t.jsonl").write_text("\n".join(rows))
-        schema = [{"name": "id", "type": "INT64"}, {"name": "tags", "type": "STRING", "mode": "REPEATED"}]
-        assert seed(running.endpoint, running.credentials, "p", "d", "t", folder / "t.jsonl", schema) == ROWS
-        yield running
+class After:
+    """Time is up at every `count`-th question."""
+
+    def __init__(self, count: int) -> None:
+        self._count, self._asked = count, 0
+
+    def __call__(self) -> bool:
+        self._asked += 1
+        return self._asked % self._count == 0
 
 
-@dataclass
-class Bench:
-    """Ports over the wire, a plan of the table, and what the tests ask of both."""
-
-    ports: Ports
-    plan: TablePlan
-    source: BigQuerySource
-    twin: Twin
-
-    def record(self) -> TableRecord:
-        return self.ports.ledger.table(RUN, REF.id)
-
-    def fault(self, kind: str, **more: Any) -> None:
-        body = json.dumps({"kind": kind, "table": REF.id, **more}).encode()
-        request = urllib.request.Request(f"{self.twin.endpoint}/_twin/faults", body)  # noqa: S310
-        request.add_header("Content-Type", "application/json")
-        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
-
-    def run(self, out_of_time: Callable[[], bool] = lambda: False) -> bool:
-        return extract(self.ports, RUN, REF.id, out_of_time).done
-
-    def to_the_end(self, out_of_time: Callable[[], bool] = lambda: False) -> int:
-        """Call again as the state machine does; returns the number of calls."""
-        for call in range(1, 100):
-            try:
-                if self.run(out_of_time):
-                    return call
-            except TransientError:
-                continue
-        raise AssertionError("the extract does not end")
-
-    def listed(self) -> list[dict[str, Any]]:
-        """Entries of the list that COPY would read."""
-        files = extract_of(self.ports, self.plan, self.record()).files
-        session = next(iter(files)).key.rsplit("/", 1)[1].split("-")[0]
-        body = self.ports.objects.get("lake", keys.copy_manifest(self.plan.lake_prefix, session))
-        found: list[dict[str, Any]] = json.loads(body)["entries"]
-        return found
-
-    def check_complete(self) -> None:
-        """Every row of the source exactly once, each file listed once with its length, and the ledger says so."""
-        entries = self.listed()
-        assert len({entry["url"] for entry in entries}) == len(entries)
-        rows: list[dict[str, Any]] = []
-        for entry in entries:
-            body = self.ports.objects.get("lake", entry["url"].removeprefix("s3://lake/"))
-            assert len(body) == entry["meta"]["content_length"]
-            rows += pq.read_table(pa.BufferReader(body)).to_pylist()
-        assert sorted(row["id"] for row in rows) == list(range(ROWS))
-        assert all(row["tags"] == [str(row["id"])] for row in rows)
-        assert self.record().state is TableState.EXTRACTED
-        assert self.record().rows == Rows(source=ROWS, lake=ROWS)
+def expected(job: Job) -> tuple[int, int, int]:
+    """Fingerprint of the source's rows, made without a read of them."""
+    kinds = rows.schema(job.plan.columns)
+    days = pa.array([row["day"] for row in rows_of(ROWS)], pa.string()).cast(pa.date32())
+    ids = pa.array(range(ROWS), pa.int64())
+    tags = pa.array([row["tags"] for row in rows_of(ROWS)], kinds.field("tags").type)
+    return fingerprint(pa.Table.from_arrays([ids, days, tags], schema=kinds))
 
 
-@pytest.fixture
-def s3() -> Iterator[Any]:
-    """S3 of a server of its own, with the three buckets."""
-    server = ThreadedMotoServer(port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    found = boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1")
-    for bucket in ("lake", "staging", "config"):
-        found.create_bucket(Bucket=bucket)
-    yield found
-    for bucket in ("lake", "staging", "config"):
-        for stored in found.list_objects_v2(Bucket=bucket).get("Contents", []):
-            found.delete_object(Bucket=bucket, Key=stored["Key"])
-        found.delete_bucket(Bucket=bucket)
-    server.stop()
+def check_complete(job: Job) -> None:
+    """Every row of the source exactly once by value, and ledger, manifest and statistics say the same."""
+    found = fingerprint(job.lake())
+    assert found == expected(job)
+    assert job.record.state is TableState.EXTRACTED
+    assert job.record.rows == Rows(source=ROWS, lake=ROWS)
+    statistics = job.extracted.statistics
+    assert statistics is not None
+    assert (statistics.rows, int(statistics.sum, 16), int(statistics.xor, 16)) == found
 
 
-@pytest.fixture
-def bench(twin: Twin, s3: Any) -> Iterator[Bench]:
-    source = BigQuerySource("p", json.dumps(twin.credentials), Endpoints(twin.endpoint, twin.storage_endpoint))
-    table = source.describe(REF)
-    entry = Entry(ref=REF, source_index=0, target_schema="d", table=table)
-    plan = table_plan(RUN, entry, table, MIGRATION, source.now())
-    plan = plan.model_copy(update={"rows_per_group": 500, "rows_per_file": 1_000, "streams": 4})
-    objects = S3Objects(s3)
-    objects.put("staging", keys.run_file(RUN, "config.json"), MIGRATION.model_dump_json(by_alias=True).encode())
-    objects.put("staging", keys.table_file(RUN, REF.id, "plan.json"), plan.model_dump_json().encode())
-    ledger = MemoryLedger()
-    ledger.add_tables([TableRecord(run=RUN, table=REF.id, target="d.t", state=TableState.PLANNED)])
-    places, defaults = Places("config", "lake", "staging"), Defaults(1, True, "", "", "", "", "")
-
-    def warehouse(_: object) -> Any:
-        raise AssertionError("an extract has no business in the warehouse")
-
-    ports = Ports(places, defaults, ledger, objects, lambda _: source, warehouse, lambda: datetime.now(UTC))
-    yield Bench(ports, plan, source, twin)
-    urllib.request.urlopen(urllib.request.Request(f"{twin.endpoint}/_twin/faults", method="DELETE")).close()  # noqa: S310
+def read_again(job: Job) -> int:
+    """Rows that were sent more than once."""
+    return job.wire.rows_sent(job.plan.source) - ROWS
 
 
-def test_several_streams_become_several_chunks_and_files(bench: Bench) -> None:
-    assert bench.to_the_end() == 1
-    chunks = bench.ports.ledger.chunks(RUN, REF.id)
-    assert len(chunks) > 1
-    assert all(chunk.done and len(chunk.files) > 1 for chunk in chunks)
-    assert all(file.rows == 1_000 for chunk in chunks for file in chunk.files[:-1])
-    bench.check_complete()
+def largest_chunk(job: Job) -> int:
+    return max(chunk.offset for chunk in counted(job.ports, job.record))
 
 
-def test_an_extract_that_is_short_of_time_goes_on_where_it_stopped(bench: Bench) -> None:
-    answers = iter([False, True] * 100)
-    calls = bench.to_the_end(lambda: next(answers))
-    assert calls > 10
-    bench.check_complete()
-    assert len({chunk.chunk.split("-")[0] for chunk in bench.ports.ledger.chunks(RUN, REF.id)}) == 1
+def test_a_table_without_partitions_is_read_by_streams(job: Plans) -> None:
+    it = job(PLAIN, chunk_bytes=CHUNK_BYTES)
+    assert it.to_the_end() == 1
+    check_complete(it)
+    assert read_again(it) == 0
+    chunks = [chunk for chunk in counted(it.ports, it.record) if not cut.is_root(chunk)]
+    assert len(chunks) > 4
+    assert all(chunk.done and chunk.files for chunk in chunks)
+    assert len({chunk.session for chunk in chunks}) == 1
+
+
+def test_a_partitioned_table_is_read_by_sessions_of_partitions(job: Plans) -> None:
+    it = job(DAILY, chunk_bytes=CHUNK_BYTES)
+    assert it.to_the_end() == 1
+    check_complete(it)
+    chunks = counted(it.ports, it.record)
+    assert len(chunks) == len(it.plan.slices) > 3
+    assert len({chunk.session for chunk in chunks}) == len(chunks)
+
+
+def test_few_streams_are_cut_in_two_for_idle_readers(job: Plans) -> None:
+    it = job(PLAIN)
+    assert [part.streams for part in it.plan.slices] == [1]
+    it.to_the_end()
+    check_complete(it)
+    assert len(counted(it.ports, it.record)) > 1
+
+
+def test_an_extract_that_is_short_of_time_goes_on_where_it_stopped(job: Plans) -> None:
+    it = job(DAILY, chunk_bytes=CHUNK_BYTES)
+    assert it.to_the_end(After(6)) > 5
+    check_complete(it)
 
 
 @pytest.mark.parametrize("kind", ["unavailable", "rst_stream"])
-def test_a_broken_stream_costs_no_row(bench: Bench, kind: str) -> None:
-    bench.fault(kind, after_rows=300, times=3)
-    bench.to_the_end()
-    bench.check_complete()
+def test_a_broken_stream_costs_no_row(job: Plans, wire: Wire, kind: str) -> None:
+    it = job(PLAIN, chunk_bytes=CHUNK_BYTES)
+    wire.fault(kind, table=PLAIN.id, after_rows=300, times=5)
+    assert it.to_the_end() == 1
+    check_complete(it)
+    assert read_again(it) == 0
 
 
-def test_a_lost_session_starts_the_table_again_at_the_same_snapshot(bench: Bench, twin: Twin) -> None:
-    answers = iter([False, False, True])
-    assert not bench.run(lambda: next(answers))
-    before = bench.record().session
-    with client(twin.endpoint, twin.credentials, "p") as bq:
-        bq.query_and_wait("INSERT INTO p.d.t (id, tags) VALUES (-1, ['x'])")
+def test_a_stalled_stream_is_cut_off_and_read_on(job: Plans, wire: Wire) -> None:
+    it = job(PLAIN, chunk_bytes=CHUNK_BYTES, stall_seconds=0.5)
+    wire.fault("stall", table=PLAIN.id, after_rows=300, times=2, seconds=60)
+    started = time.monotonic()
+    assert it.to_the_end() == 1
+    assert time.monotonic() - started < 30
+    check_complete(it)
+    assert read_again(it) < 1_000  # pages that were on their way when the calls were cut off
+
+
+def test_an_exhausted_quota_with_a_time_to_come_back_is_waited_for(job: Plans, wire: Wire) -> None:
+    it = job(PLAIN, chunk_bytes=CHUNK_BYTES)
+    wire.fault("resource_exhausted", table=PLAIN.id, after_rows=300, times=2, retry_after_seconds=0.4)
+    assert it.to_the_end() == 1
+    check_complete(it)
+    assert read_again(it) == 0
+
+
+def test_an_exhausted_quota_without_one_is_reported_and_gone_on_with(job: Plans, wire: Wire) -> None:
+    it = job(PLAIN, chunk_bytes=CHUNK_BYTES)
+    wire.fault("resource_exhausted", table=PLAIN.id, after_rows=2_000, times=1)
+    with pytest.raises(QuotaExhausted, match="readStreams"):
+        it.once()
+    it.to_the_end()
+    check_complete(it)
+    assert read_again(it) <= 2 * largest_chunk(it)  # two readers were at work, each at a chunk
+
+
+def test_a_source_that_never_answers_is_busy_in_the_end(
+    job: Plans, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakeshift.adapters.bigquery_storage.FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("lakeshift.adapters.bigquery_storage.MAX_PAUSE_SECONDS", 0.02)
+    it = job(PLAIN, chunk_bytes=CHUNK_BYTES)
+    wire.fault("unavailable", table=PLAIN.id, after_rows=0, times=1_000)
+    with pytest.raises(SourceBusy, match="no progress after 8 attempts"):
+        it.once()
+
+
+def test_an_expired_session_costs_one_chunk_at_the_same_snapshot(job: Plans, wire: Wire) -> None:
+    it = job(DAILY, chunk_bytes=CHUNK_BYTES)
+    with client(wire.twin.endpoint, wire.twin.credentials, "p") as bq:
+        bq.query_and_wait("INSERT INTO p.d.daily (id, day, tags) VALUES (-1, '2026-01-03', ['x'])")
         try:
-            bench.fault("expire_session")
-            assert not bench.run()
-            assert bench.record().session == ""
-            bench.to_the_end()
-            assert bench.record().session not in ("", before)
-            bench.check_complete()
+            wire.fault("expire_session", table=DAILY.id, after_rows=1_500)
+            it.to_the_end()
+            check_complete(it)
         finally:
-            bq.query_and_wait("DELETE FROM p.d.t WHERE id = -1")
+            bq.query_and_wait("DELETE FROM p.d.daily WHERE id = -1")
+    assert [chunk.attempt for chunk in counted(it.ports, it.record)].count(1) == 1
+    assert 0 < read_again(it) <= largest_chunk(it)
 
 
-def test_two_workers_at_one_table_make_one_extract(bench: Bench) -> None:
-    """Between any two files of one worker another one runs as far as it gets."""
-    other = iter([False, True] * 1_000)
+def test_an_expired_session_of_a_table_without_partitions_costs_that_table(job: Plans, wire: Wire) -> None:
+    it = job(PLAIN, chunk_bytes=CHUNK_BYTES)
+    assert it.once(After(20)) == "extract"
+    before = next(chunk for chunk in it.chunks if cut.is_root(chunk)).session
+    wire.fault("expire_session", table=PLAIN.id)
+    it.to_the_end()
+    check_complete(it)
+    root = next(chunk for chunk in it.chunks if cut.is_root(chunk))
+    assert (root.attempt, root.session != before) == (1, True)
+    assert read_again(it) <= ROWS
+
+
+def test_a_busy_store_costs_no_row(job: Plans, wire: Wire) -> None:
+    it = job(DAILY, chunk_bytes=CHUNK_BYTES)
+    wire.aws_fault(service="s3", operation="PutObject", status=503, times=3)
+    it.to_the_end()
+    check_complete(it)
+    assert read_again(it) <= largest_chunk(it)
+
+
+def test_a_broken_part_of_a_large_upload_costs_no_row(job: Plans, wire: Wire) -> None:
+    it = job(PLAIN, file_bytes=10**9, rows_per_group=100_000)
+    wire.aws_fault(service="s3", operation="PutObject", status=500, times=2, key_contains=".parquet")
+    it.to_the_end()
+    check_complete(it)
+
+
+def test_a_throttled_ledger_costs_no_row(job: Plans, wire: Wire) -> None:
+    it = job(DAILY, chunk_bytes=CHUNK_BYTES)
+    wire.aws_fault(service="dynamodb", operation="PutItem", times=3)
+    it.to_the_end()
+    check_complete(it)
+    assert read_again(it) <= largest_chunk(it)
+
+
+def test_a_ledger_that_throttles_for_long_is_a_transient_error(job: Plans, wire: Wire) -> None:
+    it = job(DAILY, chunk_bytes=CHUNK_BYTES)
+    wire.aws_fault(service="dynamodb", operation="PutItem", times=1_000)
+    with pytest.raises(StoreBusy):
+        it.once()
+    wire.heal()
+    it.to_the_end()
+    check_complete(it)
+
+
+def test_a_process_killed_at_twenty_moments_loses_and_doubles_nothing(job: Plans, wire: Wire) -> None:
+    """Each process is killed with SIGKILL at a random moment after it has begun to read; the next one goes on."""
+    it = job(DAILY, chunk_bytes=CHUNK_BYTES, file_bytes=1_000, rows_per_group=50, streams=1)
+    moments = random.Random(20260101)  # noqa: S311 - moments, not secrets
+    lost = [0]
+    while len(lost) <= KILLS:
+        sent = wire.rows_sent(DAILY)
+        process = it.start()
+        until(lambda: wire.rows_sent(DAILY) > sent or not process.is_alive(), 60)  # noqa: B023
+        time.sleep(moments.uniform(0.0, 0.2))
+        assert it.kill(process), "too few moments: the extract has ended"
+        committed = sum(chunk.offset for chunk in counted(it.ports, it.record))
+        lost.append(wire.rows_sent(DAILY) - committed)
+    it.wait(it.start())
+    check_complete(it)
+    assert max(after - before for before, after in pairwise(lost)) <= largest_chunk(it)
+
+
+def test_one_kill_costs_at_most_the_chunks_at_hand(job: Plans, wire: Wire) -> None:
+    it = job(DAILY, chunk_bytes=CHUNK_BYTES, streams=1)
+    process = it.start()
+    until(lambda: wire.rows_sent(DAILY) > ROWS // 3, 60)
+    assert it.kill(process)
+    it.wait(it.start())
+    check_complete(it)
+    assert 0 <= read_again(it) <= largest_chunk(it)
+
+
+def test_two_processes_at_one_table_make_one_extract(job: Plans) -> None:
+    it = job(DAILY, chunk_bytes=CHUNK_BYTES)
+    both = [it.start(), it.start()]
+    for process in both:
+        it.wait(process)
+    check_complete(it)
+
+
+def test_two_workers_that_alternate_make_one_extract(job: Plans) -> None:
+    """Between any two row groups of one worker another one runs as far as it gets."""
+    it = job(PLAIN, chunk_bytes=400_000, streams=1)
     busy = [False]
 
     def interrupted() -> bool:
         if not busy[0]:
             busy[0] = True
             try:
-                bench.run(lambda: next(other))
+                it.once(After(3))
             except LedgerConflict:
                 pass
             finally:
                 busy[0] = False
         return False
 
-    bench.to_the_end(interrupted)
-    bench.check_complete()
+    it.to_the_end(interrupted)
+    check_complete(it)
 
 
-def test_an_extract_that_is_done_stays_as_it_is(bench: Bench) -> None:
-    bench.to_the_end()
-    before = bench.record()
-    assert bench.run()
-    assert bench.record() == before
+def test_a_pause_is_heard_between_files_and_the_rest_is_read_later(job: Plans, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lakeshift.extract.step.ORDER_SECONDS", 0.0)
+    it = job(DAILY, chunk_bytes=CHUNK_BYTES, streams=1)
+    asked = iter(range(10_000))
+
+    def pause_soon() -> bool:
+        if next(asked) == 12:
+            it.ports.ledger.give(it.plan.run, Order.PAUSE)
+        return False
+
+    assert it.once(pause_soon) == "paused"
+    done = it.record.rows_done
+    assert 0 <= done < ROWS
+    assert it.once() == "paused"
+    it.ports.ledger.give(it.plan.run, Order.GO)
+    it.to_the_end()
+    check_complete(it)
+    assert read_again(it) <= largest_chunk(it)
+
+
+def test_a_plan_that_is_another_one_is_refused(job: Plans) -> None:
+    it = job(DAILY, chunk_bytes=CHUNK_BYTES)
+    record = it.record
+    it.ports.ledger.save_table(record.model_copy(update={"split": "0" * 64}))
+    with pytest.raises(SplitMismatch):
+        it.once()
+    other = it.record.model_copy(update={"split": it.plan.split, "cut": "0" * 10})
+    it.ports.ledger.save_table(other)
+    with pytest.raises(SplitMismatch, match="the chunks are of 0000000000"):
+        it.once()
+
+
+def test_an_extract_that_is_done_stays_as_it_is(job: Plans) -> None:
+    it = job(PLAIN)
+    it.to_the_end()
+    before: Any = it.record
+    assert it.once() == "done"
+    assert it.record == before

@@ -17,6 +17,10 @@ LIBRARIES = (
     "google.cloud.bigquery",
     "google.cloud.bigquery_storage_v1",
     "boto3",
+    "numpy",
+    "numpy.random",
+    "obstore.store",
+    "obstore.auth.boto3",
     "pydantic",
     "aws_lambda_powertools.metrics",
     "aws_lambda_powertools.tracing",
@@ -57,6 +61,15 @@ def test_a_library_can_be_imported_from_the_bundle_alone(built: Bundle, module: 
 
 def test_every_handler_can_be_imported_from_the_bundle_alone(built: Bundle) -> None:
     done = imported(built, *(f"lambdas.{verb}.handler" for verb in VERBS))
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_module_of_the_core_can_be_imported_from_the_bundle_alone(built: Bundle) -> None:
+    files = [path.relative_to(built.code) for path in (built.code / "lakeshift").rglob("*.py")]
+    # The command line is not for Lambda, and its libraries are not in the bundle.
+    names = [".".join(path.with_suffix("").parts) for path in files if "cli" not in path.parts]
+    assert {"lakeshift.lake.memory", "lakeshift.adapters.uploads"} <= {*names}
+    done = imported(built, *names)
     assert done.returncode == 0, done.stderr
 
 

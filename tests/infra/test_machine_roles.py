@@ -52,9 +52,14 @@ def starts_tables(machine: str) -> set[str]:
     }
 
 
+RUNS_THE_JOB = {
+    f"glue:{name} arn:aws:glue:region:account:job/GlueExtractJob"
+    for name in ("BatchStopJobRun", "GetJobRun", "GetJobRuns", "StartJobRun")
+}
+
 MATRIX = {
-    "Migrate": invokes("Check", "Inventory", "Plan", "Report") | starts_tables("MachinesMigrateMachine"),
-    "MigrateTable": invokes("Extract", "Load", "Validate", "Publish", "Fail"),
+    "Migrate": invokes("Resume", "Check", "Inventory", "Plan", "Report") | starts_tables("MachinesMigrateMachine"),
+    "MigrateTable": invokes("Extract", "Load", "Validate", "Publish", "Fail") | RUNS_THE_JOB,
     "Load": invokes("Pending", "Report") | starts_tables("MachinesLoadMachine"),
 }
 

@@ -53,17 +53,21 @@ def test_an_undelivered_event_rings(watch: Template) -> None:
 
 @pytest.mark.parametrize(("alarm", "metric"), [("FunctionErrors", "Errors"), ("FunctionThrottles", "Throttles")])
 def test_every_function_is_watched(watch: Template, alarm: str, metric: str) -> None:
-    queries = watch.one("AWS::CloudWatch::Alarm", f"Alarms{alarm}")["Metrics"]
+    # An alarm can watch ten metrics.
+    found = watch.of_type("AWS::CloudWatch::Alarm").items()
+    groups = [item["Properties"]["Metrics"] for name, item in found if name.startswith(f"Alarms{alarm}")]
+    queries = [query for group in groups for query in group]
     stats = [query["MetricStat"]["Metric"] for query in queries if "MetricStat" in query]
+    assert all(len(group) <= 11 for group in groups)
     assert {stat["MetricName"] for stat in stats} == {metric}
     names = {dimensions(stat)["FunctionName"] for stat in stats}
     assert names == {f"Steps{verb.capitalize()}Function" for verb in VERBS}
-    assert [query["Expression"] for query in queries if query.get("ReturnData", True)] == ["SUM(METRICS())"]
+    assert [query["Expression"] for query in queries if query.get("ReturnData", True)] == ["SUM(METRICS())"] * 2
 
 
 def test_every_alarm_rings_at_the_first_event_and_tells_the_topic(watch: Template) -> None:
     alarms = watch.of_type("AWS::CloudWatch::Alarm").values()
-    assert len(alarms) == 8
+    assert len(alarms) == 10
     for alarm in alarms:
         found = alarm["Properties"]
         assert (found["ComparisonOperator"], found["Threshold"]) == ("GreaterThanThreshold", 0)

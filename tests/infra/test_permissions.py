@@ -25,8 +25,9 @@ GRANTS = {
         "s3:ListBucket StorageStaging if s3:prefix=runs/*",
     },
     "staging:write": {"s3:PutObject StorageStaging/runs/*"},
+    "staging:upload": {"s3:PutObject StorageStaging/runs/*", "s3:AbortMultipartUpload StorageStaging/runs/*"},
     "lake:read": {"s3:GetObject StorageLake/*raw/*", "s3:ListBucket StorageLake if s3:prefix=*raw/*"},
-    "lake:write": {"s3:PutObject StorageLake/*raw/*"},
+    "lake:upload": {"s3:PutObject StorageLake/*raw/*", "s3:AbortMultipartUpload StorageLake/*raw/*"},
     "runs:read": {"dynamodb:GetItem TrackingRuns", "dynamodb:Query TrackingRuns"},
     "runs:write": {"dynamodb:PutItem TrackingRuns"},
     "tables:read": {"dynamodb:GetItem TrackingTables", "dynamodb:Query TrackingTables"},
@@ -56,15 +57,16 @@ TRACES = {"xray:PutTelemetryRecords *", "xray:PutTraceSegments *"}
 LOADING = "staging:read lake:read tables:read tables:write warehouse"
 MATRIX = {
     "check": "config:read config:answer staging:write runs:read runs:write secret warehouse",
-    "inventory": "staging:read staging:write runs:read runs:write secret",
-    "plan": "staging:read staging:write runs:read runs:write tables:write warehouse",
-    "extract": "staging:read lake:write tables:read tables:write chunks:read chunks:write secret",
+    "inventory": "staging:read staging:upload runs:read runs:write secret",
+    "plan": "staging:read staging:write lake:read runs:read runs:write tables:read tables:write warehouse",
+    "extract": "staging:read lake:upload runs:read tables:read tables:write chunks:read chunks:write secret",
     "load": LOADING,
     "validate": LOADING,
     "publish": LOADING,
     "fail": "tables:read tables:write",
     "pending": "staging:write tables:pending",
     "report": "config:answer config:report runs:read runs:write tables:read tables:write",
+    "resume": "staging:read runs:read runs:write tables:read tables:write",
 }
 
 

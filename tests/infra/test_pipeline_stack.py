@@ -13,6 +13,7 @@ PARAMETERS = {
     "CopyCommandSchedule": "rate(1 hour)",
     "InitiateSchemaDetection": "true",
     "RedshiftIAMRoleARN": "",
+    "ReadStreams": 300,
     "DatabaseName": "dev",
     "RedshiftClusterIdentifier": "",
     "RedshiftServerlessWorkgroup": "",
@@ -27,6 +28,7 @@ ENVIRONMENT = {
     "LAKESHIFT_TABLES_TABLE": "TrackingTables",
     "LAKESHIFT_CHUNKS_TABLE": "TrackingChunks",
     "LAKESHIFT_INPUT_MAX_PARALLELISM": "InputMaxParallelism",
+    "LAKESHIFT_READ_STREAMS": "ReadStreams",
     "LAKESHIFT_INITIATE_SCHEMA_DETECTION": "InitiateSchemaDetection",
     "LAKESHIFT_REDSHIFT_IAM_ROLE_ARN": "RedshiftIAMRoleARN",
     "LAKESHIFT_DATABASE": "DatabaseName",
@@ -37,6 +39,7 @@ ENVIRONMENT = {
     "POWERTOOLS_METRICS_NAMESPACE": "Lakeshift",
 }
 WAREHOUSE_USERS = {"check", "plan", "load", "validate", "publish"}
+READERS = {stage: {"LAKESHIFT_READERS": "2" if stage == "dev" else "4"} for stage in STAGE_NAMES}
 ROLE = {"LAKESHIFT_WAREHOUSE_ROLE_ARN": "WarehouseRole"}
 OUTPUTS = {
     "ConfigBucket": "StorageConfig",
@@ -99,7 +102,8 @@ def test_a_function_runs_its_verb_with_the_sizes_of_its_stage(pipeline: Template
 def test_a_function_knows_its_stage_and_where_things_are(pipeline: Template, stage: str, verb: str) -> None:
     function = pipeline.one("AWS::Lambda::Function", f"Steps{verb.capitalize()}Function")
     found = {name: text(value) for name, value in function["Environment"]["Variables"].items()}
-    assert found == {**ENVIRONMENT, **(ROLE if verb in WAREHOUSE_USERS else {}), "LAKESHIFT_STAGE": stage}
+    own = {**(ROLE if verb in WAREHOUSE_USERS else {}), **(READERS[stage] if verb == "extract" else {})}
+    assert found == {**ENVIRONMENT, **own, "LAKESHIFT_STAGE": stage}
 
 
 def test_code_and_libraries_are_assets_with_the_hash_of_the_bundle(pipeline: Template) -> None:
@@ -179,12 +183,16 @@ def test_the_dead_letter_queue_is_encrypted_and_open_to_our_rules_only(pipeline:
 def test_the_glue_job_is_pinned_and_gets_the_settings_as_arguments(pipeline: Template, stage: str) -> None:
     job = pipeline.one("AWS::Glue::Job", "GlueExtractJob")
     size = next(item for item in STAGES.values() if item.name == stage).glue
-    assert (job["GlueVersion"], job["WorkerType"], job["NumberOfWorkers"]) == ("5.0", "G.1X", size.workers)
+    assert (job["GlueVersion"], job["WorkerType"], job["NumberOfWorkers"]) == ("5.0", "G.1X", 2)
     assert job["ExecutionProperty"] == {"MaxConcurrentRuns": size.concurrent_runs}
     assert job["MaxRetries"] == 0
     given = {name: text(value) for name, value in job["DefaultArguments"].items()}
     settings = {name for name in given if name.startswith("--LAKESHIFT_")}
-    assert settings == {f"--{name}" for name in ENVIRONMENT if name.startswith("LAKESHIFT_")} | {"--LAKESHIFT_STAGE"}
+    own = {"--LAKESHIFT_STAGE", "--LAKESHIFT_READERS"}
+    assert settings == {f"--{name}" for name in ENVIRONMENT if name.startswith("LAKESHIFT_")} | own
+    assert given["--LAKESHIFT_READERS"] == "1"
+    assert given["--additional-python-modules"].endswith(".txt")
+    assert given["--python-modules-installer-option"] == "-r"
     assert given["--job-bookmark-option"] == "job-bookmark-disable"
     assert given["--extra-py-files"].endswith(asset("c"))
     assert text(job["SecurityConfiguration"]) == "GlueExtractSecurity"

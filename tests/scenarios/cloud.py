@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 
 from lakeshift.bootstrap import Console
 from lakeshift.lake import keys
-from lakeshift.model import FINAL_RUN_STATES, RunRecord, TableRecord
+from lakeshift.model import FINAL_RUN_STATES, ChunkRecord, RunRecord, TableRecord
 from localcloud import load_data, query
 
 WAIT_SECONDS = 180.0
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,19 @@ class Cloud:
                 return record
             time.sleep(0.2)
         raise AssertionError(f"{run} did not end: {self.find(run)} {self.tables(run)}")
+
+    def until(self, what: Callable[[], T | None]) -> T:
+        """The first answer that is not None or false."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < deadline:
+            if found := what():
+                return found
+            time.sleep(0.2)
+        raise AssertionError("what was waited for did not come")
+
+    def chunks(self, run: str, table: str) -> dict[str, ChunkRecord]:
+        """The chunks of a table, given as project.dataset.table, by their ids."""
+        return {chunk.chunk: chunk for chunk in self.console.ports.ledger.chunks(run, table)}
 
     def find(self, run: str) -> RunRecord | None:
         """The run's record, if there is one yet."""
@@ -91,10 +106,15 @@ class Cloud:
         """Call an admin endpoint of the BigQuery twin."""
         return _call(f"{self.endpoints['bigquery']}/_twin/{path}", body)
 
+    def bigquery_forget(self, path: str) -> Any:
+        """Empty a list of the BigQuery twin: its faults, its requests."""
+        return _call(f"{self.endpoints['bigquery']}/_twin/{path}", None, "DELETE")
 
-def _call(url: str, body: dict[str, Any] | None) -> Any:
+
+def _call(url: str, body: dict[str, Any] | None, method: str | None = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})  # noqa: S310
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, data=data, headers=headers, method=method)  # noqa: S310
     with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
         return json.loads(answer.read() or b"null")
 

@@ -14,9 +14,17 @@ from uuid import uuid4
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_sfn
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service_callback,
+    state_task_service_sfn,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resource import ResourceCondition
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_glue import (
+    StateTaskServiceGlue,
+)
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_sfn import (
     StateTaskServiceSfn,
 )
@@ -26,6 +34,7 @@ from lambdas.check.handler import Upload
 from lambdas.fail.handler import TableFailed
 from lambdas.pending.handler import Execution
 from lambdas.report.handler import RunEnded
+from lambdas.resume.handler import Resumption
 from lambdas.step import RunEvent, TableEvent
 from tests.state_machines.machines import NAMES, text
 
@@ -38,6 +47,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "Fail": TableFailed,
     "Pending": Execution,
     "Report": RunEnded,
+    "Resume": Resumption,
 }
 
 Payload = dict[str, Any]
@@ -71,6 +81,19 @@ class Functions:
         except StepError as error:
             failed = {"errorType": error.name, "errorMessage": error.message}
             return {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": failed}
+
+    def start_job_run(self, **given: Any) -> dict[str, Any]:
+        """Stand in for Glue: a run is over as soon as it has begun."""
+        with self._lock:
+            self.calls.append(("Glue", {**given, "table": given["Arguments"]["--table"]}))
+        try:
+            return {"JobRunId": self.answers["Glue"](given)["state"]}
+        except StepError as error:
+            raise ClientError({"Error": {"Code": error.name, "Message": error.message}}, "StartJobRun") from error
+
+    def get_job_run(self, JobName: str, RunId: str) -> dict[str, Any]:  # noqa: N803
+        """The run that ended in the state that its id names."""
+        return {"JobRun": {"JobName": JobName, "Id": RunId, "JobRunState": RunId}}
 
     def verbs(self, table: str | None = None) -> list[str]:
         """Verbs in the order of their calls, of one table or of all."""
@@ -111,6 +134,7 @@ class Machines:
     def _create(self, name: str) -> str:
         definition = re.sub(r'"Seconds": \d+,', '"Seconds": 0,', text(name))
         definition = definition.replace("${MigrateTableStateMachineArn}", self._arns.get("migrate_table", ""))
+        definition = definition.replace("${ExtractJobName}", "ExtractJob")
         for verb in (*MODELS, "Extract", "Load", "Validate", "Publish"):
             definition = definition.replace(f"${{{verb}FunctionArn}}", verb)
         assert "${" not in definition
@@ -127,6 +151,15 @@ def install(monkeypatch: pytest.MonkeyPatch, functions: Functions) -> None:
     monkeypatch.setattr(state_task_service_sfn, "boto_client_for", lambda *_, **__: client)
     monkeypatch.setattr(StateTaskServiceSfn, "_eval_service_task", _start_execution)
     monkeypatch.setattr(StateTaskServiceSfn, "_normalise_response", _spell)
+    monkeypatch.setattr(StateTaskServiceGlue, "__init__", _create_glue_task)
+    monkeypatch.setattr(StateTaskServiceGlue, "_get_glue_client", staticmethod(lambda *_, **__: functions))
+    monkeypatch.setattr(state_task_service_callback, "_DELAY_SECONDS_SYNC_CONDITION_CHECK", 0.01)
+
+
+def _create_glue_task(task: Any) -> None:
+    """moto 5.2.5 sets up no callback for Glue and then uses it."""
+    patterns = {ResourceCondition.Sync, ResourceCondition.WaitForTaskToken}
+    super(StateTaskServiceGlue, task).__init__(supported_integration_patterns=patterns)
 
 
 def _start_execution(

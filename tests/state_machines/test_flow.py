@@ -18,8 +18,27 @@ def done(payload: Payload) -> Payload:
     return {**payload, "done": True}
 
 
+def extract_answer(payload: Payload, following: str, *, load: bool = True) -> Payload:
+    """What the function answers: all keys, whatever comes next."""
+    engine = {"workers": 7 if following == "glue" else 0, "workerType": "G.2X" if following == "glue" else ""}
+    return {**payload, "load": load, "next": following, **engine}
+
+
 def extracted(payload: Payload) -> Payload:
-    return {**payload, "done": True, "load": True}
+    return extract_answer(payload, "done")
+
+
+def one_after_another(*answers: str | StepError) -> Answer:
+    """Answers of Extract, or states of Glue runs, in the order of the calls."""
+    left = list(answers)
+
+    def answer(payload: Payload) -> Payload:
+        found = left.pop(0)
+        if isinstance(found, StepError):
+            raise found
+        return {"state": found} if "JobName" in payload else extract_answer(payload, found)
+
+    return answer
 
 
 def again(times: int, then: Answer) -> Answer:
@@ -51,7 +70,8 @@ def prepared(
     items = machines.put_items([{"run": "r", "table": table} for table in TABLES])
     machines.functions.answers = {
         "Check": lambda _: {"outcome": "accepted", "run": "r"},
-        "Inventory": lambda payload: {"run": payload["run"]},
+        "Inventory": lambda payload: {"run": payload["run"], "go": True},
+        "Resume": lambda payload: {"run": payload["run"]},
         "Plan": lambda payload: {"run": payload["run"], "items": items, "maxConcurrency": concurrency},
         "Extract": extracted,
         "Load": done,
@@ -80,6 +100,28 @@ def test_check_gets_the_object_version_and_the_execution(machines: Machines) -> 
 def test_an_answer_of_ours_starts_nothing(machines: Machines) -> None:
     found = prepared(machines).run("migrate", {**UPLOAD, "key": "configs/shop.status.json"})
     assert (found.status, machines.functions.calls) == ("SUCCEEDED", [])
+
+
+RESUME = {"resume": {"run": "r", "after": "the first"}}
+
+
+def test_a_resumed_run_is_taken_over_and_goes_on_without_a_check(machines: Machines) -> None:
+    found = prepared(machines).run("migrate", RESUME)
+    assert (found.status, machines.functions.verbs()[:3]) == ("SUCCEEDED", ["Resume", "Inventory", "Plan"])
+    assert machines.functions.payloads("Resume") == [{**RESUME["resume"], "execution": found.executionArn}]
+    assert [machines.functions.verbs(table) for table in TABLES] == [PUBLISHED] * 3
+
+
+@pytest.mark.parametrize(("error", "calls"), [("TerminalError", 1), ("TransientError", 9)])
+def test_a_run_that_cannot_be_resumed_is_left_as_it_was(machines: Machines, error: str, calls: int) -> None:
+    found = prepared(machines, {"Resume": raising(error)}).run("migrate", RESUME)
+    assert (found.status, found.error, machines.functions.verbs()) == ("FAILED", error, ["Resume"] * calls)
+
+
+def test_a_run_that_is_held_up_before_its_plan_starts_no_table(machines: Machines) -> None:
+    stopped = {"Inventory": lambda payload: {"run": payload["run"], "go": False}}
+    found = prepared(machines, stopped, status="paused").run("migrate", UPLOAD)
+    assert (found.status, machines.functions.verbs()) == ("SUCCEEDED", ["Check", "Inventory", "Report"])
 
 
 @pytest.mark.parametrize(
@@ -127,6 +169,8 @@ def test_a_broken_check_keeps_its_error_when_it_cannot_be_answered(machines: Mac
     ("status", "execution", "error"),
     [
         ("awaiting load", "SUCCEEDED", None),
+        ("paused", "SUCCEEDED", None),
+        ("cancelled", "SUCCEEDED", None),
         ("complete with problems", "FAILED", "CompleteWithProblems"),
         ("failed", "FAILED", "Failed"),
     ],
@@ -157,10 +201,70 @@ def test_one_failing_table_is_recorded_and_stops_no_other(machines: Machines) ->
     assert "rows differ" in failed["error"]["Cause"]
 
 
-@pytest.mark.parametrize("verb", ["Extract", "Load", "Validate", "Publish"])
+def test_extract_is_called_until_it_is_done(machines: Machines) -> None:
+    prepared(machines, {"Extract": one_after_another("extract", "extract", "done")})
+    found = machines.run("migrate_table", {"run": "r", "table": "a"})
+    assert found.status == "SUCCEEDED"
+    assert machines.functions.verbs() == ["Extract", "Extract", *PUBLISHED]
+    assert machines.functions.payloads("Extract") == [{"run": "r", "table": "a"}] * 3
+
+
+def test_a_large_table_goes_to_glue_and_comes_back_to_extract(machines: Machines) -> None:
+    answers = {"Extract": one_after_another("glue", "done"), "Glue": one_after_another("SUCCEEDED")}
+    found = prepared(machines, answers).run("migrate_table", {"run": "r", "table": "a"})
+    assert found.status == "SUCCEEDED"
+    assert machines.functions.verbs() == ["Extract", "Glue", *PUBLISHED]
+    (run,) = machines.functions.payloads("Glue")
+    assert run == {
+        "JobName": "ExtractJob",
+        "Arguments": {"--run": "r", "--table": "a"},
+        "WorkerType": "G.2X",
+        "NumberOfWorkers": 7,
+        "table": "a",
+    }
+    assert machines.functions.payloads("Extract") == [{"run": "r", "table": "a"}] * 2
+
+
+@pytest.mark.parametrize("error", ["ConcurrentRunsExceededException", "ThrottlingException"])
+def test_a_job_that_finds_no_place_is_started_again(machines: Machines, error: str) -> None:
+    starts = one_after_another(*[StepError(error)] * 5, "SUCCEEDED")
+    answers = {"Extract": one_after_another("glue", "done"), "Glue": starts}
+    found = prepared(machines, answers).run("migrate_table", {"run": "r", "table": "a"})
+    assert (found.status, machines.functions.verbs().count("Glue")) == ("SUCCEEDED", 6)
+
+
+@pytest.mark.parametrize(
+    ("end", "cause", "starts"),
+    [
+        ("FAILED", '"JobRunState": "FAILED"', 1),
+        ("TIMEOUT", '"JobRunState": "TIMEOUT"', 1),
+        (StepError("ThrottlingException"), "because", 9),
+        (StepError("ConcurrentRunsExceededException"), "because", 81),
+        (StepError("EntityNotFoundException"), "because", 1),
+    ],
+    ids=["failed", "timeout", "throttled", "no place", "no job"],
+)
+def test_a_job_that_fails_fails_its_table_with_its_reason(
+    machines: Machines, end: str | StepError, cause: str, starts: int
+) -> None:
+    answers = {"Extract": one_after_another("glue"), "Glue": one_after_another(*[end] * starts)}
+    found = prepared(machines, answers).run("migrate_table", {"run": "r", "table": "a"})
+    assert (found.status, found.error) == ("FAILED", "ExtractJobFailed")
+    assert machines.functions.verbs() == ["Extract", *["Glue"] * starts, "Fail"]
+    (failed,) = machines.functions.payloads("Fail")
+    assert failed["error"] == {"Error": "ExtractJobFailed", "Cause": found.cause}
+    assert cause in found.cause
+
+
+def test_a_paused_table_ends_without_a_load(machines: Machines) -> None:
+    prepared(machines, {"Extract": one_after_another("extract", "paused")})
+    found = machines.run("migrate_table", {"run": "r", "table": "a"})
+    assert (found.status, machines.functions.verbs()) == ("SUCCEEDED", ["Extract", "Extract"])
+
+
+@pytest.mark.parametrize("verb", ["Load", "Validate", "Publish"])
 def test_a_step_is_called_until_it_is_done(machines: Machines, verb: str) -> None:
-    well = extracted if verb == "Extract" else done
-    prepared(machines, {verb: again(2, well)})
+    prepared(machines, {verb: again(2, done)})
     found = machines.run("migrate_table", {"run": "r", "table": "a"})
     assert found.status == "SUCCEEDED"
     assert machines.functions.verbs() == [name for name in PUBLISHED for _ in range(3 if name == verb else 1)]
@@ -223,7 +327,7 @@ def test_no_more_tables_are_under_way_than_the_plan_allows(machines: Machines) -
 
 
 def test_in_scheduled_mode_a_table_stops_after_its_extraction(machines: Machines) -> None:
-    prepared(machines, {"Extract": lambda payload: {**payload, "done": True, "load": False}})
+    prepared(machines, {"Extract": lambda payload: extract_answer(payload, "done", load=False)})
     found = machines.run("migrate_table", {"run": "r", "table": "a"})
     assert (found.status, machines.functions.verbs()) == ("SUCCEEDED", ["Extract"])
 

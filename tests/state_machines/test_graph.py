@@ -20,6 +20,7 @@ from tests.state_machines.machines import (
 )
 
 LAMBDA = "arn:aws:states:::lambda:invoke"
+RUN_JOB = "arn:aws:states:::glue:startJobRun.sync"
 RUN_TABLE = "arn:aws:states:::states:startExecution.sync:2"
 RETRIED = {
     "TransientError",
@@ -39,9 +40,18 @@ STARTS = {
     "StepFunctions.SdkClientException",
     "StepFunctions.ThrottlingException",
 }
+PLACES = {"Glue.ConcurrentRunsExceededException", "Glue.ResourceNumberLimitExceededException"}
+JOB_STARTS = {
+    "Glue.InternalServiceException",
+    "Glue.OperationTimeoutException",
+    "Glue.SdkClientException",
+    "Glue.ThrottlingException",
+}
 KNOWN_ERRORS = (
     RETRIED
     | STARTS
+    | PLACES
+    | JOB_STARTS
     | {
         "TerminalError",
         "States.DataLimitExceeded",
@@ -111,6 +121,26 @@ def test_a_table_execution_is_started_again_only_when_it_never_began(state: Stat
     retried = [name for retrier in state["Retry"] for name in retrier["ErrorEquals"]]
     assert set(retried) == STARTS
     assert "Name" not in state["Parameters"]
+
+
+def test_a_job_is_started_again_only_when_it_never_began() -> None:
+    ((_, state),) = [pair for pair in TASKS if pair[1]["Resource"] == RUN_JOB]
+    retried = [set(retrier["ErrorEquals"]) for retrier in state["Retry"]]
+    assert retried == [PLACES, JOB_STARTS]
+
+
+def test_waiting_for_a_place_and_the_run_of_a_job_fit_a_table() -> None:
+    machine = definition("migrate_table")
+    state = machine["States"]["ExtractOnGlue"]
+    place = state["Retry"][0]
+    waits = [
+        min(place["IntervalSeconds"] * place["BackoffRate"] ** attempt, place["MaxDelaySeconds"])
+        for attempt in range(place["MaxAttempts"])
+    ]
+    assert sum(waits) == 45_930
+    assert sum(waits) + state["TimeoutSeconds"] + 10_000 < machine["TimeoutSeconds"]
+    for stage in STAGES.values():
+        assert stage.glue.timeout_minutes * 60 < state["TimeoutSeconds"]
 
 
 @pytest.mark.parametrize("state", named(states()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakeshift.errors import ValueUnsupported
-from lakeshift.lake.rows import convert, decimal_text, interval_text, schema
+from lakeshift.lake.rows import convert, converter, decimal_text, interval_text, schema
 from lakeshift.plan.table import column_plan
 from lakeshift.types.bigquery import columns
 
@@ -133,3 +134,124 @@ def test_nested_floats_that_json_cannot_hold_are_refused(bad: float) -> None:
 def test_floats_at_the_top_keep_nan_and_infinity() -> None:
     values = one("FLOAT64", pa.array([float("nan"), float("-inf"), None]))
     assert str(values) == "[nan, -inf, None]"
+
+
+SHIPMENT_LEGS = [{"name": "at", "type": "TIMESTAMP"}, {"name": "tags", "type": "STRING", "mode": "REPEATED"}]
+SHIPMENT: list[dict[str, Any]] = [
+    {"name": "id", "type": "INT64"},
+    {"name": "code", "type": "STRING"},
+    {"name": "no", "type": "NUMERIC"},
+    {"name": "legs", "type": "RECORD", "mode": "REPEATED", "fields": SHIPMENT_LEGS},
+]
+LEGS_WIRE = pa.list_(pa.struct([("at", pa.timestamp("us", "UTC")), ("tags", pa.list_(pa.string()))]))
+
+
+def shipments() -> pa.RecordBatch:
+    legs: list[Any] = [[{"at": 1, "tags": ["a", "b"]}], None, [], [{"at": None, "tags": []}, None]]
+    arrays = [pa.array([1, 2, None, 4]), pa.array(["x", None, "", "é"]), pa.array([None] * 4, pa.decimal128(38, 9))]
+    return pa.RecordBatch.from_arrays([*arrays, pa.array(legs, LEGS_WIRE)], names=["id", "code", "no", "legs"])
+
+
+def addresses(array: pa.Array) -> list[int]:
+    return [buffer.address for buffer in array.buffers() if buffer is not None]
+
+
+def test_columns_that_need_no_change_are_not_copied() -> None:
+    plans = [column_plan(column) for column in columns(SHIPMENT)]
+    for batch in (shipments(), shipments().slice(1, 2)):
+        result = converter(plans)(batch)
+        result.validate(full=True)
+        assert result.schema == schema(plans)
+        assert result.to_pydict() == batch.to_pydict()
+        for before, after in zip(batch.columns, result.columns, strict=True):
+            assert addresses(after) == addresses(before)
+
+
+def test_columns_that_the_plan_does_not_hold_are_not_touched() -> None:
+    class Untouched(pa.ExtensionType):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__(pa.int64(), "untouched")
+
+        def __arrow_ext_serialize__(self) -> bytes:
+            return b""
+
+    plans = [column_plan(column) for column in columns([SHIPMENT[0]])]
+    odd = pa.ExtensionArray.from_storage(Untouched(), pa.array([1, 2, 3, 4]))
+    result = converter(plans)(shipments().append_column("odd", odd))
+    assert result.to_pydict() == {"id": [1, 2, None, 4]}
+
+
+def test_columns_that_a_shard_lacks_are_null_or_constant() -> None:
+    fields = [*SHIPMENT, {"name": "Wide", "type": "BIGNUMERIC"}, {"name": "_table_suffix", "type": "STRING"}]
+    plans = [column_plan(column) for column in columns(fields)]
+    convert_all = converter(plans, {"_table_suffix": "20240131"})
+    result = convert_all(shipments().select(["code"]))
+    result.validate(full=True)
+    assert result.schema == schema(plans)
+    assert result["code"].to_pylist() == ["x", None, "", "é"]
+    assert result["_table_suffix"].to_pylist() == ["20240131"] * 4
+    for name in ("id", "no", "legs", "wide"):
+        assert result[name].null_count == 4
+    assert convert_all(shipments().slice(0, 0)).num_rows == 0
+
+
+def test_types_may_change_between_batches() -> None:
+    plans = [column_plan(column) for column in columns([{"name": "a", "type": "INT64"}])]
+    made = converter(plans)
+    assert made(pa.record_batch({"a": pa.array([1], pa.int32())}))["a"].to_pylist() == [1]
+    assert made(pa.record_batch({"a": pa.array([2], pa.int64())}))["a"].to_pylist() == [2]
+    with pytest.raises(ValueUnsupported, match=r"\[a\]"):
+        made(pa.record_batch({"a": pa.array([1.5])}))
+
+
+BIG = st.integers(-(10**76) + 1, 10**76 - 1) | st.integers(-1000, 1000) | st.integers(-(10**40), 10**40)
+
+
+@given(st.lists(st.none() | BIG, max_size=20), st.integers(0, 4))
+def test_bignumeric_text_is_exact_and_plain(numbers: list[int | None], start: int) -> None:
+    values = [None if number is None else Decimal(f"{number}E-38") for number in numbers]
+    texts = one("BIGNUMERIC", pa.array(values, pa.decimal256(76, 38)).slice(start))
+    assert texts == [None if value is None else decimal_text(value) for value in values[start:]]
+    for text, value in zip(texts, values[start:], strict=True):
+        if value is not None:
+            assert Decimal(text) == value
+            assert not text.endswith((".", "-0"))
+            assert "." not in text or not text.endswith("0")
+            assert "E" not in text
+
+
+@given(st.lists(st.none() | st.integers(-(10**20), 10**20), max_size=9), st.sampled_from([-5, 0, 3]))
+def test_other_scales_of_big_decimals(numbers: list[int | None], scale: int) -> None:
+    values = [None if number is None else Decimal(f"{number}E{-scale}") for number in numbers]
+    texts = one("BIGNUMERIC", pa.array(values, pa.decimal256(76, scale)))
+    assert [text and Decimal(text) for text in texts] == values
+    assert texts == [None if value is None else decimal_text(value) for value in values]
+
+
+INTERVALS = st.tuples(
+    st.integers(-120_000, 120_000), st.integers(-4_000_000, 4_000_000), st.integers(-(10**15), 10**15)
+)
+
+
+@given(st.lists(st.none() | INTERVALS, max_size=12), st.integers(0, 3))
+def test_interval_text_reads_back(values: list[tuple[int, int, int] | None], start: int) -> None:
+    parts = [None if value is None else pa.MonthDayNano((value[0], value[1], value[2] * 1000)) for value in values]
+    texts = one("INTERVAL", pa.array(parts, pa.month_day_nano_interval()).slice(start))
+    assert [text and _interval(text) for text in texts] == values[start:]
+
+
+def _interval(text: str) -> tuple[int, int, int]:
+    """Months, days, microseconds."""
+    year_month, days, clock = text.split(" ")
+    years, months = (int(part) for part in year_month.removeprefix("-").split("-"))
+    hours, minutes, seconds = clock.removeprefix("-").split(":")
+    micros = int(Decimal(int(hours) * 3600 + int(minutes) * 60 + Decimal(seconds)) * 1_000_000)
+    sign, turn = (-1 if year_month.startswith("-") else 1), (-1 if clock.startswith("-") else 1)
+    return sign * (years * 12 + months), int(days), turn * micros
+
+
+@given(st.lists(st.lists(st.binary(max_size=30), max_size=3), max_size=6), st.integers(0, 3))
+def test_nested_bytes_are_base64(rows: list[list[bytes]], start: int) -> None:
+    array = pa.array(rows, pa.list_(pa.binary())).slice(start)
+    texts = one("BYTES", array, mode="REPEATED")
+    assert [[base64.b64decode(text, validate=True) for text in row] for row in texts] == rows[start:]

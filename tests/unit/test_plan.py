@@ -1,4 +1,4 @@
-"""Plans: which tables are meant, what is refused, and how files are sized."""
+"""The plan of one table: what is refused, which columns, rows and samples it takes, and how it is named."""
 
 from __future__ import annotations
 
@@ -6,35 +6,15 @@ from typing import Any
 
 import pytest
 
-from lakeshift.errors import NameCollision, NothingMatches, ObjectUnsupported, TypeUnsupported
-from lakeshift.inventory.select import select
+from lakeshift.errors import ObjectUnsupported, TypeUnsupported
 from lakeshift.lake import keys
-from lakeshift.model import TableRef
-from lakeshift.plan.step import _refuse_collisions
-from lakeshift.plan.table import rows_per_file, rows_per_group, table_plan
-from lakeshift.spec import Dataset
-from tests.unit.plans import PLAIN, SNAPSHOT, entry, migration, plan
+from lakeshift.model import Shard, TableRef
+from lakeshift.plan.table import table_plan
+from lakeshift.types.bigquery import columns
+from tests.unit.plans import MIXED, PLAIN, SNAPSHOT, entry, migration, plan, planned
 
-NAMES = ["orders_2024", "orders_2025", "orders_tmp", "users", "Users2"]
-
-
-def dataset(include: list[str], exclude: list[str]) -> Dataset:
-    return Dataset(name="d", include=include, exclude=exclude)
-
-
-def test_globs_select_and_exclude_wins() -> None:
-    assert select(dataset(["orders_*"], ["*_tmp"]), NAMES) == ["orders_2024", "orders_2025"]
-    assert select(dataset(["*"], []), NAMES) == sorted(NAMES)
-    assert select(dataset(["Users?"], []), NAMES) == ["Users2"]
-
-
-@pytest.mark.parametrize(
-    ("include", "exclude", "text"),
-    [(["*", "ordrs_2024"], [], "orders_2024"), (["*"], ["*"], "leaves no table"), (["x*"], [], r"5 table\(s\)")],
-)
-def test_a_pattern_without_a_table_is_refused(include: list[str], exclude: list[str], text: str) -> None:
-    with pytest.raises(NothingMatches, match=text):
-        select(dataset(include, exclude), NAMES)
+MIB = 2**20
+TIB = 2**40
 
 
 def test_a_plan_folds_names_and_keeps_the_snapshot() -> None:
@@ -44,63 +24,119 @@ def test_a_plan_folds_names_and_keeps_the_snapshot() -> None:
     assert made.lake_prefix == "raw/p/Shop/Orders/run=shop-0123456789ab/"
 
 
-def refusal(**changes: Any) -> str:
-    given = entry(PLAIN, **changes)
+def refusal(config: Any = None, query_bytes: int | None = None, rule: int | None = None, **changes: Any) -> str:
+    given = entry(PLAIN, rule=rule, **changes).model_copy(update={"query_bytes": query_bytes})
     assert given.table
     with pytest.raises((ObjectUnsupported, TypeUnsupported)) as caught:
-        table_plan("run-1", given, given.table, migration(), SNAPSHOT)
+        table_plan("run-1", given, given.table, config or migration(), SNAPSHOT)
     return str(caught.value)
 
 
 def test_what_is_no_table_is_refused_by_its_kind() -> None:
     assert "p.Shop.Orders is a materialized view" in refusal(type="MATERIALIZED_VIEW")
+    assert "p.Shop.Orders is a model" in refusal(migration(views={"read": "query", "dataset": "d"}), type="MODEL")
+
+
+@pytest.mark.parametrize("kind", ["TABLE", "SNAPSHOT", "CLONE"])
+def test_snapshots_and_clones_are_read_like_tables(kind: str) -> None:
+    assert [part.ref.id for part in planned(entry(PLAIN, type=kind)).slices] == ["p.Shop.Orders"]
 
 
 def test_columns_that_fold_to_one_name_are_refused() -> None:
     twins = [{"name": "a", "type": "INT64"}, {"name": "A", "type": "INT64"}]
-    assert "cannot tell apart the columns a" in refusal(columns=plan_columns(twins))
+    assert "cannot tell apart the columns a" in refusal(columns=columns(twins))
 
 
 def test_too_many_columns_and_too_long_names_are_refused() -> None:
     many = [{"name": f"c{index}", "type": "INT64"} for index in range(1601)]
-    assert "1601 columns" in refusal(columns=plan_columns(many))
-    assert "more than 127 bytes" in refusal(columns=plan_columns([{"name": "é" * 64, "type": "INT64"}]))
+    assert "1601 columns" in refusal(columns=columns(many))
+    assert "more than 127 bytes" in refusal(columns=columns([{"name": "é" * 64, "type": "INT64"}]))
     assert "no columns" in refusal(columns=())
 
 
-def plan_columns(fields: list[dict[str, str]]) -> object:
-    made = entry(fields)
-    assert made.table
-    return made.table.columns
-
-
-def test_two_sources_of_one_target_are_both_named() -> None:
-    other = entry(PLAIN).model_copy(update={"ref": TableRef(project="q", dataset="shop", table="ORDERS")})
-    with pytest.raises(NameCollision, match=r"p\.Shop\.Orders and q\.shop\.ORDERS would both become shop\.orders"):
-        _refuse_collisions([entry(PLAIN), other], migration())
-
-
-@pytest.mark.parametrize(
-    ("rows", "size", "group", "file"),
-    [
-        (0, 0, 65_536, 262_144),
-        (10**9, 10**11, 131_072, 20 * 131_072),
-        (10**6, 2 * 10**10, 3_355, 4 * 3_355),
-        (10, 10**10, 1, 1),
-        (10**10, 10**11, 131_072, 128 * 131_072),
-    ],
-)
-def test_files_are_whole_row_groups_of_about_256_mb(rows: int, size: int, group: int, file: int) -> None:
-    assert rows_per_group(rows, size) == group
-    assert rows_per_file(rows, size) == file
-
-
-def test_tables_over_one_session_and_our_own_names_are_refused() -> None:
-    assert "one read session carries" in refusal(bytes=600 * 1024**3)
+def test_a_table_of_any_size_is_planned_and_our_own_names_are_refused() -> None:
+    assert planned(entry(PLAIN, bytes=600 * 1024**3, rows=10**9)).engine == "glue"
     given = entry(PLAIN, "orders__ls_prev")
     assert given.table
     with pytest.raises(TypeUnsupported, match="our own staging tables"):
         table_plan("run-1", given, given.table, migration(), SNAPSHOT)
+
+
+def ruled(rule: dict[str, Any], fields: list[dict[str, Any]] = MIXED) -> list[str]:
+    made = planned(entry(fields, rule=0), migration([{"match": "*", **rule}]))
+    return [column.target for column in made.columns]
+
+
+def test_a_rule_takes_columns_in_the_order_of_the_table() -> None:
+    assert ruled({"columns": ["regex:l.*", "Id"]}) == ["id", "legs"]
+    assert ruled({"excludeColumns": ["legs", "d*"]}) == ["id", 'no"te', "at"]
+
+
+def test_a_pattern_without_a_column_refuses_the_table_and_names_the_nearest() -> None:
+    config = migration([{"match": "*", "columns": ["Id", "notte"]}])
+    assert "'notte' takes no column" in refusal(config, rule=0)
+    assert 'did you mean no"te?' in refusal(config, rule=0)
+    left = migration([{"match": "*", "excludeColumns": ["*"]}])
+    assert "no column is left" in refusal(left, rule=0)
+
+
+def test_filter_priority_and_settings_reach_the_plan() -> None:
+    config = migration(
+        [{"match": "Ord*", "filter": "Id > 3", "priority": 7}],
+        extract={"fileMegabytes": 128, "stallSeconds": 5, "statistics": False},
+    )
+    made = planned(entry(PLAIN, rule=0), config)
+    assert (made.row_filter, made.priority, made.file_bytes, made.stall_seconds) == ("Id > 3", 7, 128 * MIB, 5)
+    assert (made.statistics, made.rows_per_group, made.group_bytes) == (False, 131_072, 32 * MIB)
+
+
+def test_the_sample_of_a_rule_is_stronger_and_a_whole_one_is_none() -> None:
+    config = migration([{"match": "*", "sample": {"percent": 2.5}}], sample={"percent": 10})
+    assert planned(entry(PLAIN, rule=0), config).sample == 2.5
+    assert planned(entry(PLAIN), config).sample == 10
+    assert planned(entry(PLAIN), migration(sample={"percent": 100})).sample is None
+
+
+def test_what_is_read_and_how_it_is_cut_is_the_split() -> None:
+    made = plan(PLAIN)
+    assert made.split == plan(PLAIN, streams=9, notes=(), engine="glue", workers=3).split
+    others = {"row_filter": "Id > 3", "sample": 1.0, "file_bytes": 1, "slices": (), "statistics": False}
+    assert len({made.split, *(plan(PLAIN, **{key: value}).split for key, value in others.items())}) == 6
+
+
+def test_a_view_is_read_through_a_query_whose_price_is_shown() -> None:
+    config = migration([{"match": "*", "columns": ["Id"], "filter": "x = 1"}], {"read": "query", "dataset": "tmp"})
+    given = entry(PLAIN, rule=0, type="VIEW", rows=0, bytes=0).model_copy(update={"query_bytes": 10 * 2**30})
+    made = planned(given, config)
+    assert made.query
+    assert made.query.sql == "SELECT `Id` FROM `p`.`Shop`.`Orders` WHERE (x = 1)"
+    assert made.query.destination.id == "p.tmp.ls_0123456789ab_0"
+    assert (made.row_filter, [part.ref.id for part in made.slices]) == ("", ["p.tmp.ls_0123456789ab_0"])
+    assert "read through a query that bills 10,737,418,240 bytes ($0.06) on demand" in made.notes
+    outside = entry(PLAIN, rule=0, type="EXTERNAL").model_copy(update={"query_bytes": 0})
+    assert "read through a query that bills at least 0 bytes ($0.00) on demand" in planned(outside, config).notes
+
+
+def test_a_query_that_scans_too_much_is_refused_with_both_numbers() -> None:
+    config = migration(views={"read": "query", "dataset": "tmp", "maxBytes": TIB})
+    text = refusal(config, query_bytes=2 * TIB, type="VIEW")
+    assert "2,199,023,255,552 bytes ($12.50)" in text
+    assert "1,099,511,627,776 bytes ($6.25)" in text
+
+
+def test_a_family_gets_the_date_of_its_shards_as_a_column() -> None:
+    shards = tuple(
+        Shard(ref=TableRef(project="p", dataset="Shop", table=f"Orders_{day}"), suffix=day, rows=1, bytes=1)
+        for day in ("20240101", "20240102")
+    )
+    made = planned(entry(PLAIN, type="SHARDED", shards=shards))
+    assert (made.columns[-1].target, made.columns[-1].target_type) == ("_table_suffix", "VARCHAR(32)")
+    assert [(part.ref.table, part.suffix) for part in made.slices] == [
+        ("Orders_20240101", "20240101"),
+        ("Orders_20240102", "20240102"),
+    ]
+    taken = columns([*PLAIN, {"name": "_TABLE_SUFFIX", "type": "STRING"}])
+    assert "a column _table_suffix is there already" in refusal(type="SHARDED", shards=shards, columns=taken)
 
 
 def test_runs_are_named_by_upload() -> None:

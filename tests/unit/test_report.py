@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lakeshift.cli.exits import Exit, exit_of
-from lakeshift.cli.show import eta, line, rate
+from lakeshift.cli.show import eta, headline, line, rate
 from lakeshift.ledger.failure import failure_of
-from lakeshift.model import Failure, Rows, RunRecord, RunState, Span, TableRecord, TableState
+from lakeshift.model import Failure, Order, Rows, RunRecord, RunState, Span, TableRecord, TableState
 from lakeshift.report.document import document, outcome, page
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -25,7 +25,9 @@ def table(state: TableState, **changes: object) -> TableRecord:
     return record.model_copy(update=changes)
 
 
-PUBLISHED, FAILED, REFUSED = (table(TableState(state)) for state in ("published", "failed", "refused"))
+PUBLISHED, FAILED, REFUSED, CANCELLED = (
+    table(TableState(state)) for state in ("published", "failed", "refused", "cancelled")
+)
 WAITING = table(TableState.EXTRACTED, pending=True)
 
 
@@ -40,11 +42,40 @@ WAITING = table(TableState.EXTRACTED, pending=True)
         ([], RunState.FAILED, Exit.PROBLEMS),
         ([WAITING, PUBLISHED], RunState.AWAITING_LOAD, Exit.GOOD),
         ([WAITING, FAILED], RunState.PROBLEMS, Exit.PROBLEMS),
+        ([PUBLISHED, CANCELLED], RunState.PROBLEMS, Exit.PROBLEMS),
     ],
 )
 def test_a_run_is_green_only_when_all_is_published(tables: list[TableRecord], state: RunState, code: Exit) -> None:
     assert outcome(RUN, tables) is state
     assert exit_of(state) is code
+
+
+EXTRACTING = table(TableState.EXTRACTING)
+
+
+@pytest.mark.parametrize(
+    ("order", "tables", "state", "code"),
+    [
+        (Order.PAUSE, [PUBLISHED, EXTRACTING], RunState.PAUSED, Exit.PROBLEMS),
+        (Order.PAUSE, [PUBLISHED, WAITING], RunState.AWAITING_LOAD, Exit.GOOD),
+        (Order.PAUSE, [PUBLISHED], RunState.SUCCEEDED, Exit.GOOD),
+        (Order.CANCEL, [PUBLISHED, CANCELLED], RunState.CANCELLED, Exit.PROBLEMS),
+        (Order.CANCEL, [PUBLISHED, FAILED], RunState.PROBLEMS, Exit.PROBLEMS),
+    ],
+)
+def test_an_order_shows_where_it_stopped_something(
+    order: Order, tables: list[TableRecord], state: RunState, code: Exit
+) -> None:
+    assert outcome(RUN.model_copy(update={"order": order}), tables) is state
+    assert exit_of(state) is code
+
+
+def test_a_run_shows_what_it_is_being_brought_to() -> None:
+    pausing = RUN.model_copy(update={"order": Order.PAUSE})
+    assert headline(RUN) == "shop-1: migrating"
+    assert headline(pausing) == "shop-1: migrating (pausing)"
+    assert headline(pausing.model_copy(update={"order": Order.CANCEL})) == "shop-1: migrating (cancelling)"
+    assert headline(pausing.model_copy(update={"state": RunState.PAUSED})) == "shop-1: paused"
 
 
 def test_a_run_that_failed_as_a_whole_is_not_green() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from lakeshift.errors import ConfigInvalid, Problem
 from lakeshift.spec import json_schema, read
+from lakeshift.types import condition
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "config.schema.json"
 
@@ -132,3 +134,129 @@ def test_the_published_schema_accepts_and_refuses_alike() -> None:
     validator = Draft202012Validator(json_schema())
     assert not list(validator.iter_errors(config(load={"mode": "scheduled"})))
     assert list(validator.iter_errors(config(unknown=1)))
+
+
+def ruled(**rule: Any) -> dict[str, Any]:
+    return config(sources=[{**config()["sources"][0], "datasets": [{"name": "d", "tables": [{"match": "t", **rule}]}]}])
+
+
+RULE = "/sources/0/datasets/0/tables/0"
+
+
+def test_a_rule_matches_one_pattern_or_several() -> None:
+    for given, patterns in (("t*", ["t*"]), (["a", "regex:b+"], ["a", "regex:b+"])):
+        migration = read(json.dumps(ruled(match=given)).encode())
+        assert migration.sources[0].datasets[0].tables[0].match == patterns
+        assert read(migration.model_dump_json(by_alias=True).encode()) == migration
+
+
+@pytest.mark.parametrize(
+    ("rule", "pointer", "text"),
+    [
+        ({"match": "regex:("}, "/match", "not a regular expression"),
+        ({"match": ["a", "regex:["]}, "/match/1", "not a regular expression"),
+        ({"match": []}, "/match", "at least 1"),
+        ({"match": 3}, "/match", "valid array"),
+        ({"columns": ["regex:+"]}, "/columns/0", "not a regular expression"),
+        ({"filter": "a = 1; drop table x"}, "/filter", "only one condition"),
+        ({"sample": {"percent": 0}}, "/sample/percent", "greater than 0"),
+        ({"sample": {"percent": 101}}, "/sample/percent", "less than or equal to 100"),
+        ({"priority": 1.5}, "/priority", "integer"),
+        ({"incremental": {"by": "column"}}, "/incremental", '"column" stands with'),
+        ({"incremental": {"by": "partition", "column": "a"}}, "/incremental", '"column" stands with'),
+        ({"incremental": {"by": "rows"}}, "/incremental/by", "partition"),
+        ({"colums": ["a"]}, "/colums", "unknown key"),
+    ],
+)
+def test_problems_of_rules_have_their_pointer(rule: dict[str, Any], pointer: str, text: str) -> None:
+    (problem,) = problems(ruled(**rule))
+    assert problem.pointer == RULE + pointer
+    assert text in problem.message
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a > 5 AND b IS NOT NULL", ""),
+        ("x = 'a;--b' OR `we ird` LIKE 'x%'", ""),
+        ("st_equals(g, st_geogpoint(1, 2))", ""),
+        ("at >= TIMESTAMP '2024-01-01'", ""),
+        ("x IN UNNEST([1, 2])", ""),
+        ("a = 1; DROP TABLE x", "only one condition"),
+        ("a = 1 -- all", "comment"),
+        ("a /* b */ = 1", "comment"),
+        ("# nothing", "no condition"),
+        ("a IN (SELECT 1)", "subquery"),
+        ("EXISTS(SELECT 1 FROM t)", "subquery"),
+        ("COUNT(*) > 3", "aggregate"),
+        ("SUM(x) OVER () > 1", "window"),
+        ("a = @x", "parameters"),
+        ("a = ?", "parameters"),
+        ("RAND() < 0.5", "another value each time"),
+        ("d < CURRENT_DATE()", "another value each time"),
+        ("generate_uuid() = x", "another value each time"),
+        ("a, b", "not one GoogleSQL condition"),
+        ("a) OR (b", "not one GoogleSQL condition"),
+        ("a AS b", "not one GoogleSQL condition"),
+        ("SELECT 1", "not one GoogleSQL condition"),
+        ("a = 1 AND", "not one GoogleSQL condition"),
+        ("'text'", "not a condition"),
+    ],
+)
+def test_a_filter_is_one_condition_that_holds_the_same_each_time(text: str, reason: str) -> None:
+    found = condition.problem(text)
+    assert reason in found
+    assert bool(found) is bool(reason)
+
+
+def test_views_are_queried_only_where_results_can_be_written() -> None:
+    source = config()["sources"][0]
+    (problem,) = problems(config(sources=[{**source, "views": {"read": "query"}}]))
+    assert (problem.pointer, '"dataset"' in problem.message) == ("/sources/0/views", True)
+    views = read(json.dumps(config(sources=[{**source, "views": {"read": "query", "dataset": "t"}}])).encode())
+    assert views.sources[0].views.max_bytes == 2**40
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("fileMegabytes", 127),
+        ("fileMegabytes", 513),
+        ("chunkMegabytes", 63),
+        ("stallSeconds", 0.5),
+        ("stallSeconds", 3601),
+        ("readStreams", 0),
+        ("statistics", 1),
+        ("engine", "spark"),
+    ],
+)
+def test_settings_of_extract_have_their_range(key: str, value: object) -> None:
+    assert [problem.pointer for problem in problems(config(extract={key: value}))] == [f"/extract/{key}"]
+
+
+def test_extract_has_defaults() -> None:
+    extract = read(json.dumps(config()).encode()).extract
+    assert (extract.file_megabytes, extract.chunk_megabytes, extract.stall_seconds) == (256, 2048, 120)
+    assert (extract.statistics, extract.read_streams, extract.engine) == (True, None, "auto")
+
+
+def test_the_published_schema_takes_a_pattern_or_a_list() -> None:
+    validator = Draft202012Validator(json_schema())
+    for match in ("t", ["t"]):
+        assert not list(validator.iter_errors(ruled(match=match, sample={"percent": 5})))
+    assert list(validator.iter_errors(ruled(match=3)))
+
+
+@pytest.mark.parametrize("path", sorted((SCHEMA.parents[2] / "examples").rglob("*.json")), ids=lambda path: path.name)
+def test_examples_are_valid(path: Path) -> None:
+    assert read(path.read_bytes()).sources
+    assert not list(Draft202012Validator(json_schema()).iter_errors(json.loads(path.read_text())))
+
+
+def test_configs_in_the_docs_are_valid() -> None:
+    found = 0
+    for page in (SCHEMA.parents[1] / "how-to").glob("*.md"):
+        for block in re.findall(r"```json\n(.*?)```", page.read_text(), re.S):
+            assert read(block.encode()).sources, page.name
+            found += 1
+    assert found >= 4

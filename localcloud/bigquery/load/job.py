@@ -5,7 +5,7 @@ https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigurationLoa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -18,10 +18,12 @@ from localcloud.bigquery.errors import BigQueryError, invalid, not_found, unsupp
 from localcloud.bigquery.load import autodetect, jsonl, parquet
 from localcloud.bigquery.load.columns import RowError
 from localcloud.bigquery.schema import Schema
-from localcloud.bigquery.storage.catalog import Catalog, Table, TableRef
-from localcloud.bigquery.storage.writer import append, rewrite
+from localcloud.bigquery.storage import partitions
+from localcloud.bigquery.storage.catalog import Catalog, Table, TableRef, Version
+from localcloud.bigquery.storage.writer import append, rewrite, rewrite_partition
 
 _DETECT_ROWS = 500
+_DECORATOR = "$"
 _TABLE_OPTIONS = ("timePartitioning", "rangePartitioning", "clustering")
 _UNSUPPORTED = (
     "sourceUris",
@@ -54,11 +56,15 @@ def load(catalog: Catalog, config: Mapping[str, Any], path: Path) -> Loaded:
             raise unsupported(f"load configuration {key}")
     if int(config.get("maxBadRecords") or 0):
         raise unsupported("maxBadRecords")
-    ref = TableRef.parse(config["destinationTable"])
-    if "$" in ref.table:
-        raise unsupported("partition decorators")
+    ref, decorator = undecorated(TableRef.parse(config["destinationTable"]))
     with catalog.lock:
-        return _load(catalog, config, path, ref)
+        return _load(catalog, {**config, _DECORATOR: decorator}, path, ref)
+
+
+def undecorated(ref: TableRef) -> tuple[TableRef, str]:
+    """A destination without its partition decorator, and the decorator ("" for none)."""
+    name, _, decorator = ref.table.partition("$")
+    return replace(ref, table=name), decorator
 
 
 def _load(catalog: Catalog, config: Mapping[str, Any], path: Path, ref: TableRef) -> Loaded:
@@ -87,7 +93,9 @@ def destination(catalog: Catalog, config: Mapping[str, Any], ref: TableRef) -> T
     table = catalog.table(ref)
     if table.kind != "TABLE":
         raise invalid(f"Cannot write to {ref}: it is a {table.kind}")
-    if config.get("writeDisposition") == "WRITE_EMPTY" and table.current.rows:
+    decorator = str(config.get(_DECORATOR) or "")
+    held = table.partitions.get(decorator, [0])[0] if decorator else table.current.rows
+    if config.get("writeDisposition") == "WRITE_EMPTY" and held:
         raise BigQueryError("duplicate", f"Already Exists: Table {ref}")
     return table
 
@@ -134,7 +142,7 @@ def _json_fields(config: Mapping[str, Any], path: Path, existing: Table | None) 
 
 
 def _target_fields(config: Mapping[str, Any], existing: Table | None, source: Schema) -> Schema:
-    if existing is None or config.get("writeDisposition") == "WRITE_TRUNCATE":
+    if existing is None or (config.get("writeDisposition") == "WRITE_TRUNCATE" and not config.get(_DECORATOR)):
         return source
     return evolved(existing, source, set(config.get("schemaUpdateOptions") or ()))
 
@@ -160,9 +168,27 @@ def _mismatch(table: Table, reason: str) -> BigQueryError:
 
 
 def _write(catalog: Catalog, config: Mapping[str, Any], table: Table, fields: Schema, source: _Source) -> Loaded:
-    if config.get("writeDisposition") == "WRITE_TRUNCATE":
-        version = rewrite(catalog, table, fields, source.batches(fields), options=table_options(config))
-    else:
-        version = append(catalog, table, fields, source.batches(fields))
+    decorator = str(config.get(_DECORATOR) or "")
+    version = store(catalog, table, fields, source.batches(fields), config, decorator)
     added = version.files[-1]
     return Loaded(table.ref, added.rows, sum(added.bytes.values()))
+
+
+def store(
+    catalog: Catalog,
+    table: Table,
+    fields: Schema,
+    batches: Iterable[pa.RecordBatch],
+    config: Mapping[str, Any],
+    decorator: str,
+) -> Version:
+    """Rows into a table, or into the one partition that a decorator names, as the writeDisposition says."""
+    truncate = config.get("writeDisposition") == "WRITE_TRUNCATE"
+    if not decorator:
+        if truncate:
+            return rewrite(catalog, table, fields, batches, options=table_options(config))
+        return append(catalog, table, fields, batches)
+    partition = partitions.decorated(decorator, partitions.parse(table.meta, fields))
+    if truncate:
+        return rewrite_partition(catalog, table, fields, batches, partition)
+    return append(catalog, table, fields, batches, partition)

@@ -17,7 +17,7 @@ from localcloud.bigquery.arrays import list_parts
 from localcloud.bigquery.errors import invalid, unsupported
 from localcloud.bigquery.load import coerce
 from localcloud.bigquery.schema import Field, Schema, check_name
-from localcloud.bigquery.storage.files import BATCH_ROWS
+from localcloud.bigquery.storage.buckets import BATCH_ROWS
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
-import pyarrow as pa
 from google.cloud.bigquery_storage_v1 import types
 from google.protobuf import any_pb2, duration_pb2, timestamp_pb2  # type: ignore[import-untyped]
 from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped]
@@ -21,11 +20,12 @@ from grpc_status import rpc_status
 from localcloud.bigquery import schema
 from localcloud.bigquery.auth import Authority
 from localcloud.bigquery.errors import BigQueryError, invalid
-from localcloud.bigquery.faults import Fault, Faults, Requests
+from localcloud.bigquery.faults import Fault, Faults, Requests, TooManyReads
 from localcloud.bigquery.read import sessions, wire
-from localcloud.bigquery.read.sessions import Session, Sessions, Stream
+from localcloud.bigquery.read.cache import PageCache
+from localcloud.bigquery.read.sessions import Part, Session, Sessions, Stream
 from localcloud.bigquery.settings import Settings
-from localcloud.bigquery.sql import restriction
+from localcloud.bigquery.sql.restriction import Restrictions
 from localcloud.bigquery.storage.catalog import Catalog, Table, TableRef, Version
 
 SERVICE = "google.cloud.bigquery.storage.v1.BigQueryRead"
@@ -46,6 +46,8 @@ class ReadService:
         self._requests = requests
         self._settings = settings
         self._sessions = Sessions()
+        self._restrictions = Restrictions(catalog)
+        self._cache = PageCache(settings.cache_bytes)
 
     def handlers(self) -> grpc.GenericRpcHandler[Any, Any]:
         """What a gRPC server registers."""
@@ -92,10 +94,12 @@ class ReadService:
         _check_readable(table)
         version = table.at(_snapshot_micros(wanted))
         session = self._session(project, table, version, wanted)
-        self._lay_out(session, request)
+        # Bytes of the storage batches that are left after the partitions were ruled out.
+        scanned = version.size(session.fields) * session.scanned[-1] // max(1, version.rows)
+        self._lay_out(session, request, scanned)
         self._sessions.add(session)
         self._requests.count("sessions", ref.dotted)
-        return self._describe(session, wanted)
+        return _describe(session, wanted, scanned)
 
     def _session(self, project: str, table: Table, version: Version, wanted: types.ReadSession) -> Session:
         options = wanted.read_options
@@ -103,51 +107,34 @@ class ReadService:
             raise invalid("request failed: the local twin supports neither sampling nor response compression")
         if len(options.row_restriction.encode()) > MAX_RESTRICTION_BYTES:
             raise invalid("request failed: row_restriction is larger than 1 MB")
-        mask = restriction.mask(self._catalog, table, version, options.row_restriction)
+        pieces = self._restrictions.pieces(table, version, options.row_restriction)
         dataset = self._catalog.dataset(table.ref.project, table.ref.dataset)
         fields = schema.select(version.fields, list(options.selected_fields))
-        average = max(1, version.size(fields) // max(1, version.rows))
+        rows = sessions.page_rows(version, fields, self._settings.response_bytes)
         return Session(
             name=f"projects/{project}/locations/{dataset.location.lower()}/sessions/{uuid.uuid4().hex}",
             table=table,
-            version=version,
             fields=fields,
-            mask=mask,
+            restriction=options.row_restriction,
             expires=time.time() + self._settings.session_seconds,
-            page_rows=max(1, self._settings.response_bytes // average),
+            pages=sessions.pages(pieces, rows),
             codec=_CODECS[int(options.arrow_serialization_options.buffer_compression)],
         )
 
-    def _lay_out(self, session: Session, request: types.CreateReadSessionRequest) -> None:
+    def _lay_out(self, session: Session, request: types.CreateReadSessionRequest, scanned: int) -> None:
         if request.max_stream_count < 0:
             raise invalid("request failed: max_stream_count may not be negative")
-        by_size = -(-session.version.size(session.fields) // self._settings.stream_bytes)
+        by_size = -(-scanned // self._settings.stream_bytes)
         limit = min(request.max_stream_count or self._settings.max_streams, self._settings.max_streams)
         count = max(1, min(limit, max(by_size, request.preferred_min_stream_count)))
-        for start, stop in sessions.ranges(self._catalog, session.table.ref, session.version, count):
+        for start, stop in sessions.ranges(session, count):
             session.add_stream(start, stop)
-
-    def _describe(self, session: Session, wanted: types.ReadSession) -> types.ReadSession:
-        expires = timestamp_pb2.Timestamp(seconds=int(session.expires))
-        return types.ReadSession(
-            name=session.name,
-            expire_time=expires,
-            data_format=types.DataFormat.ARROW,
-            arrow_schema=types.ArrowSchema(serialized_schema=session.schema_message),
-            table=wanted.table,
-            table_modifiers=wanted.table_modifiers,
-            read_options=wanted.read_options,
-            streams=[types.ReadStream(name=name) for name in session.streams],
-            estimated_total_bytes_scanned=session.version.size(session.fields),
-            estimated_row_count=session.version.rows,
-            trace_id=wanted.trace_id,
-        )
 
     def split_read_stream(self, request: types.SplitReadStreamRequest) -> types.SplitReadStreamResponse:
         """Two children, or an empty answer when the stream cannot be split."""
         session, stream = self._sessions.stream(request.name)
         self._faults.check_project(session.table.ref.project)
-        parts = sessions.split(self._catalog, session, stream, request.fraction)
+        parts = sessions.split(session, stream, request.fraction)
         if parts is None:
             return types.SplitReadStreamResponse()
         primary, remainder = (types.ReadStream(name=part.name) for part in parts)
@@ -158,49 +145,43 @@ class ReadService:
             self._authenticate(context)
             session, stream = self._sessions.stream(request.read_stream)
             self._faults.check_project(session.table.ref.project)
-            yield from self._stream(session, stream, request.offset, context)
+            with self._requests.reading(session.table.ref.dotted, self._settings.max_concurrent_reads):
+                yield from self._stream(session, stream, request.offset, context)
         except BigQueryError as error:
             context.abort(error.canonical, error.message)
+        except TooManyReads as error:
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
         except IndexError as error:
             context.abort(grpc.StatusCode.OUT_OF_RANGE, str(error))
 
     def _stream(self, session: Session, stream: Stream, offset: int, context: grpc.ServicerContext) -> Iterator[bytes]:
         table = session.table.ref.dotted
-        self._requests.count("reads", table)
         if offset < 0:
             raise invalid("offset may not be negative")
-        pages = sessions.pages(self._catalog, session, stream, offset)
         head: bytes | None = session.schema_message
-        done, span = offset, sessions.length(session, stream)
-        for batch in self._faulty(pages, session, context):
-            progress = (done / span, (done + batch.num_rows) / span)
-            message = wire.response(batch, session.codec, head, progress)
-            self._count(table, batch, message)
+        done, span = offset, max(1, session.length(stream))
+        for part in self._faulty(sessions.read(session, stream, offset), session, context):
+            progress = (done / span, (done + part.rows) / span)
+            message = wire.response(part.data(self._cache), part.rows, head, progress)
+            self._requests.sent(table, part.rows, len(message))
             yield message
-            head, done = None, done + batch.num_rows
+            head, done = None, done + part.rows
 
-    def _faulty(
-        self, pages: Iterator[pa.RecordBatch], session: Session, context: grpc.ServicerContext
-    ) -> Iterator[pa.RecordBatch]:
+    def _faulty(self, parts: Iterator[Part], session: Session, context: grpc.ServicerContext) -> Iterator[Part]:
         """The pages, up to the row where a fault strikes; a stall goes on after it."""
         fault = self._faults.next_for(session.table.ref.dotted)
         sent = 0
-        for page in pages:
-            if fault is not None and sent + page.num_rows > fault.after_rows:
-                cut = max(0, fault.after_rows - sent)
-                if cut:
-                    yield page.slice(0, cut)
+        for part in parts:
+            if fault is not None and sent + part.rows > fault.after_rows:
+                before, part = part.cut(max(0, fault.after_rows - sent))  # noqa: PLW2901 - the rest of the page
+                if before.rows:
+                    yield before
                 self._strike(fault, session, context)
-                fault, page, sent = None, page.slice(cut), sent + cut  # noqa: PLW2901 - the rest of the page
-            yield page
-            sent += page.num_rows
+                fault, sent = None, sent + before.rows
+            yield part
+            sent += part.rows
         if fault is not None and sent >= fault.after_rows:
             self._strike(fault, session, context)
-
-    def _count(self, table: str, batch: pa.RecordBatch, message: bytes) -> None:
-        self._requests.count("rows", table, batch.num_rows)
-        self._requests.count("responses", table)
-        self._requests.count("bytes", table, len(message))
 
     def _strike(self, fault: Fault, session: Session, context: grpc.ServicerContext) -> None:
         """Fail the call as the fault says; a stall only waits."""
@@ -216,6 +197,23 @@ class ReadService:
         if fault.kind == "resource_exhausted":
             context.abort_with_status(_exhausted(fault.retry_after_seconds))
         _stall(fault.seconds, context)
+
+
+def _describe(session: Session, wanted: types.ReadSession, scanned: int) -> types.ReadSession:
+    """The answer: what was asked for stands in it again, with what was decided."""
+    return types.ReadSession(
+        name=session.name,
+        expire_time=timestamp_pb2.Timestamp(seconds=int(session.expires)),
+        data_format=types.DataFormat.ARROW,
+        arrow_schema=types.ArrowSchema(serialized_schema=session.schema_message),
+        table=wanted.table,
+        table_modifiers=wanted.table_modifiers,
+        read_options=wanted.read_options,
+        streams=[types.ReadStream(name=name) for name in session.streams],
+        estimated_total_bytes_scanned=scanned,
+        estimated_row_count=session.scanned[-1],
+        trace_id=wanted.trace_id,
+    )
 
 
 def _stall(seconds: float, context: grpc.ServicerContext) -> None:
@@ -237,7 +235,8 @@ def _exhausted(retry_after: float | None) -> Any:
 
 def _check_readable(table: Table) -> None:
     if not table.holds_rows:
-        raise invalid(f"request failed: {table.kind.replace('_', ' ').lower()}s are not supported: {table.ref}")
+        kind = table.kind.replace("_", " ").lower() + (" table" if table.kind == "EXTERNAL" else "")
+        raise invalid(f"request failed: {kind}s are not supported: {table.ref}")
 
 
 def _project(parent: str) -> str:

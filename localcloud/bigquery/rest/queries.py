@@ -50,6 +50,8 @@ class Queries:
     def results(self, request: Request, project: str, job: str) -> dict[str, Any]:
         """getQueryResults: any page."""
         found = self._jobs.get(project, job, request.args.get("location"))
+        if not found.ended:
+            return {"kind": "bigquery#getQueryResultsResponse", "jobReference": found.reference, "jobComplete": False}
         found.check()
         start = number(request, "pageToken")
         if start is None:

@@ -20,6 +20,7 @@ _SHOWN = (
     "materializedView",
     "externalDataConfiguration",
     "snapshotDefinition",
+    "cloneDefinition",
     "defaultCollation",
     "maxStaleness",
     "resourceTags",

@@ -64,10 +64,10 @@ def page(catalog: Catalog, table: Table, fields: Schema, start: int, limit: int 
 def _slice(catalog: Catalog, table: Table, version: Version, fields: Schema, start: int, stop: int) -> pa.Table:
     target = schema.arrow_schema(fields)
     found, row = [], 0
-    for file in version.files:
-        for batch in files.batches(catalog.folder(table.ref) / file.name):
-            low, high = max(start, row), min(stop, row + batch.num_rows)
-            if low < high:
-                found.append(conform(batch.slice(low - row, high - low).select(target.names), target))
-            row += batch.num_rows
+    for name, index, extent in version.places:
+        low, high = max(start, row), min(stop, row + extent.rows)
+        if low < high:
+            batch = files.batch(catalog.folder(table.ref) / name, index).slice(low - row, high - low)
+            found.append(conform(batch.select(target.names), target))
+        row += extent.rows
     return pa.Table.from_batches(found, target)

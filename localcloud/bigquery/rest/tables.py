@@ -13,7 +13,7 @@ from localcloud.bigquery.rest import resources, rows
 from localcloud.bigquery.rest.body import body
 from localcloud.bigquery.rest.paging import page
 from localcloud.bigquery.schema import Schema
-from localcloud.bigquery.sql import views
+from localcloud.bigquery.sql import external, views
 from localcloud.bigquery.storage import partitions, writer
 from localcloud.bigquery.storage.catalog import Catalog, Table, TableRef
 
@@ -46,6 +46,8 @@ class Tables:
             query = (wanted.get("view") or wanted.get("materializedView") or {})["query"]
             fields = views.check(self._catalog, ref, query)
         meta = {k: v for k, v in wanted.items() if k in resources.TABLE_KEYS}
+        if kind == "EXTERNAL":
+            fields = external.fields(wanted["externalDataConfiguration"], fields or _external_schema(wanted))
         check_clustering(meta, fields)
         return self._resource(self._catalog.create(ref, fields, meta, kind))
 
@@ -89,6 +91,10 @@ class Tables:
     def _resource(self, table: Table) -> dict[str, Any]:
         location = self._catalog.dataset(table.ref.project, table.ref.dataset).location
         return resources.table(table, location)
+
+
+def _external_schema(wanted: dict[str, Any]) -> Schema:
+    return schema.parse((wanted["externalDataConfiguration"].get("schema") or {}).get("fields", ()))
 
 
 def _kind(wanted: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from sqlglot import exp
 from localcloud.bigquery import schema
 from localcloud.bigquery.errors import invalid_query, unsupported
 from localcloud.bigquery.schema import Field, Schema
+from localcloud.bigquery.sql import pruning
 
 _T = exp.DType
 _TYPES = {
@@ -34,6 +35,13 @@ _TYPES = {
     _T.JSON: "JSON",
     _T.GEOGRAPHY: "GEOGRAPHY",
     _T.INTERVAL: "INTERVAL",
+}
+_EXPIRATION = "expiration_timestamp"
+_NAMES = {
+    "description": "description",
+    "friendly_name": "friendlyName",
+    "require_partition_filter": "requirePartitionFilter",
+    _EXPIRATION: "expirationTime",
 }
 _TRUNCATIONS = (exp.TimestampTrunc, exp.DatetimeTrunc, exp.DateTrunc)
 
@@ -102,12 +110,23 @@ def options(properties: exp.Expr | None) -> dict[str, Any]:
     """The OPTIONS(...) with literal values."""
     found: dict[str, Any] = {}
     for node in properties.expressions if properties is not None else ():
-        if type(node) is exp.Property:
-            found[str(node.name or node.this.name).lower()] = _value(node.args["value"])
+        if isinstance(node, exp.FileFormatProperty):
+            found["format"] = _value(node.this)
+        elif type(node) is exp.Property:
+            name = str(node.name or node.this.name).lower()
+            found[name] = _moment(node.args["value"]) if name == _EXPIRATION else _value(node.args["value"])
     return found
 
 
+def _moment(node: exp.Expr) -> str | None:
+    """The milliseconds of a TIMESTAMP, as the Table resource has them."""
+    micros = pruning.moment(node)
+    return None if micros is None else str(micros // 1000)
+
+
 def _value(node: exp.Expr) -> Any:
+    if isinstance(node, exp.Null):
+        return None
     if isinstance(node, exp.Boolean):
         return bool(node.this)
     if isinstance(node, exp.Array):
@@ -127,19 +146,17 @@ def table_options(properties: exp.Expr | None) -> dict[str, Any]:
             meta |= _partitioning(node.this)
         elif isinstance(node, exp.ClusterProperty):
             meta["clustering"] = {"fields": [e.name for e in node.expressions]}
-        elif type(node) is not exp.Property:
+        elif type(node) is not exp.Property and not isinstance(node, (exp.ExternalProperty, exp.FileFormatProperty)):
             raise unsupported(f"{node.sql('bigquery')} in CREATE TABLE")
-    return {**meta, **_named(options(properties))}
+    return {**meta, **{k: v for k, v in named(options(properties)).items() if v}}
 
 
-def _named(given: dict[str, Any]) -> dict[str, Any]:
-    known = {"description": "description", "friendly_name": "friendlyName"}
-    meta = {known[k]: v for k, v in given.items() if k in known}
-    if given.get("require_partition_filter"):
-        meta["requirePartitionFilter"] = True
+def named(given: dict[str, Any]) -> dict[str, Any]:
+    """Options of a table as properties of its resource; None takes one away."""
+    meta = {_NAMES[k]: v for k, v in given.items() if k in _NAMES}
     if "labels" in given:
-        meta["labels"] = dict(given["labels"])
-    unknown = set(given) - {*known, "require_partition_filter", "labels"}
+        meta["labels"] = dict(given["labels"] or ())
+    unknown = set(given) - {*_NAMES, "labels"}
     if unknown:
         raise unsupported(f"the table options {sorted(unknown)}")
     return meta

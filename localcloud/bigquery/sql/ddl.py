@@ -1,4 +1,4 @@
-"""CREATE, DROP, ALTER TABLE ADD COLUMN and TRUNCATE TABLE.
+"""CREATE, DROP, ALTER TABLE (ADD COLUMN, SET OPTIONS) and TRUNCATE TABLE.
 
 https://cloud.google.com/bigquery/docs/reference/standard-sql/data-definition-language
 """
@@ -12,11 +12,11 @@ from sqlglot import exp
 
 from localcloud.bigquery.errors import BigQueryError, invalid_query, unsupported
 from localcloud.bigquery.schema import Field, Schema, arrow_schema
-from localcloud.bigquery.sql import columns, engine, views
+from localcloud.bigquery.sql import columns, engine, external, views
 from localcloud.bigquery.sql.context import Context
 from localcloud.bigquery.sql.engine import Outcome
 from localcloud.bigquery.sql.sources import name_parts
-from localcloud.bigquery.storage import writer
+from localcloud.bigquery.storage import partitions, writer
 from localcloud.bigquery.storage.catalog import Catalog, Table, TableRef
 
 KINDS = (exp.Create, exp.Drop, exp.Alter, exp.TruncateTable)
@@ -42,7 +42,7 @@ def _create(catalog: Catalog, context: Context, statement: exp.Create) -> Outcom
     }
     kind = str(statement.kind).upper()
     if kind not in makers or statement.args.get("clone"):
-        raise unsupported(f"CREATE {kind}" + (" CLONE or COPY" if statement.args.get("clone") else ""))
+        raise unsupported(f"this CREATE {kind}")
     with catalog.lock:
         return makers[kind](catalog, context, statement)
 
@@ -77,6 +77,8 @@ def _create_table(catalog: Catalog, context: Context, statement: exp.Create) -> 
     if catalog.has(ref) and statement.args.get("exists"):
         return Outcome("CREATE_TABLE", target=ref)
     fields, constraints = columns.definitions(definitions)
+    if statement.find(exp.ExternalProperty):
+        return _create_external(catalog, ref, fields, columns.options(statement.args.get("properties")))
     meta = {**columns.table_options(statement.args.get("properties")), **constraints}
     query = statement.args.get("expression")
     outcome = engine.select(catalog, context, query) if query is not None else None
@@ -90,6 +92,13 @@ def _create_table(catalog: Catalog, context: Context, statement: exp.Create) -> 
         writer.rewrite(catalog, table, fields, rows)
     kind = "CREATE_TABLE" if outcome is None else "CREATE_TABLE_AS_SELECT"
     return Outcome(kind, bytes=outcome.bytes if outcome else 0, tables=outcome.tables if outcome else (), target=ref)
+
+
+def _create_external(catalog: Catalog, ref: TableRef, given: Schema, options: dict[str, Any]) -> Outcome:
+    config = external.configuration(options)
+    meta = {"externalDataConfiguration": config, **{k: v for k, v in options.items() if k == "description"}}
+    catalog.create(ref, external.fields(config, given), meta, "EXTERNAL")
+    return Outcome("CREATE_EXTERNAL_TABLE", target=ref)
 
 
 def _matched(declared: Schema, found: Schema) -> Schema:
@@ -109,29 +118,36 @@ def _make(catalog: Catalog, ref: TableRef, fields: Schema, meta: dict[str, Any],
     if table.kind != "TABLE":
         raise invalid_query(f"{ref} is not a table")
     # OR REPLACE keeps the older versions, so that time travel still reads them.
-    table.meta = meta
-    writer.rewrite(catalog, table, fields, ())
+    partitions.parse(meta, fields)
+    writer.replace_table(catalog, table, fields, meta)
     return table
 
 
 def _create_view(catalog: Catalog, context: Context, statement: exp.Create) -> Outcome:
     ref, _ = _target(context, statement)
-    if statement.args.get("properties") and statement.find(exp.MaterializedProperty):
-        raise unsupported("CREATE MATERIALIZED VIEW")
+    materialized = statement.find(exp.MaterializedProperty) is not None
+    kind = "MATERIALIZED_VIEW" if materialized else "VIEW"
     if catalog.has(ref):
         if statement.args.get("exists"):
-            return Outcome("CREATE_VIEW", target=ref)
+            return Outcome(f"CREATE_{kind}", target=ref)
         if statement.args.get("replace"):
             catalog.drop(ref)
     query = statement.expression.sql("bigquery")
     fields = views.check(catalog, ref, query)
-    catalog.create(ref, fields, {"view": {"query": query, "useLegacySql": False}}, "VIEW")
-    return Outcome("CREATE_VIEW", target=ref)
+    definition = {"materializedView": {"query": query}} if materialized else {"view": _view(query)}
+    catalog.create(ref, fields, definition, kind)
+    return Outcome(f"CREATE_{kind}", target=ref)
+
+
+def _view(query: str) -> dict[str, Any]:
+    return {"query": query, "useLegacySql": False}
 
 
 def _drop(catalog: Catalog, context: Context, statement: exp.Drop) -> Outcome:
     kind = str(statement.args.get("kind")).upper()
-    if kind not in ("TABLE", "VIEW", "SCHEMA"):
+    if statement.args.get("materialized"):
+        kind = f"MATERIALIZED_{kind}"
+    if kind not in ("TABLE", "VIEW", "MATERIALIZED_VIEW", "SCHEMA", "SNAPSHOT", "EXTERNAL"):
         raise unsupported(f"DROP {kind}")
     for node in statement.args.get("tables") or [statement.this]:
         try:
@@ -164,14 +180,25 @@ def _truncate(catalog: Catalog, context: Context, statement: exp.TruncateTable) 
 def _alter(catalog: Catalog, context: Context, statement: exp.Expr) -> Outcome:
     ref = context.table(name_parts(statement.this))
     actions = statement.args.get("actions") or []
+    if len(actions) == 1 and isinstance(actions[0], exp.AlterSet) and len(actions[0].expressions) == 1:
+        return _set_options(catalog, ref, columns.options(actions[0].expressions[0]))
     if not actions or not all(isinstance(a, exp.ColumnDef) for a in actions):
-        raise unsupported("ALTER other than ADD COLUMN")
+        raise unsupported("ALTER other than ADD COLUMN and SET OPTIONS")
     with catalog.lock:
         table = catalog.table(ref)
         fields = list(table.fields)
         for action in actions:
             _add(fields, columns.definition(action), ref, exists=bool(action.args.get("exists")))
         writer.change_schema(catalog, table, tuple(fields))
+    return Outcome("ALTER_TABLE", target=ref)
+
+
+def _set_options(catalog: Catalog, ref: TableRef, options: dict[str, Any]) -> Outcome:
+    with catalog.lock:
+        table = catalog.table(ref)
+        table.meta = {k: v for k, v in {**table.meta, **columns.named(options)}.items() if v not in (None, {})}
+        table.modified = catalog.now() // 1000
+        catalog.save(table)
     return Outcome("ALTER_TABLE", target=ref)
 
 

@@ -5,7 +5,7 @@ https://cloud.google.com/bigquery/docs/reference/standard-sql/dml-syntax
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 import duckdb
@@ -22,8 +22,10 @@ from localcloud.bigquery.sql import dialect, engine, native, pseudo, restriction
 from localcloud.bigquery.sql.context import Context
 from localcloud.bigquery.sql.engine import Outcome
 from localcloud.bigquery.sql.sources import name_parts
-from localcloud.bigquery.storage import writer
+from localcloud.bigquery.storage import buckets, partitions, writer
+from localcloud.bigquery.storage.buckets import Labelled
 from localcloud.bigquery.storage.catalog import Catalog, Table
+from localcloud.bigquery.storage.partitions import Partitioning
 
 KINDS = (exp.Insert, exp.Update, exp.Delete)
 _WIDENING = {
@@ -72,13 +74,34 @@ def _insert(catalog: Catalog, context: Context, statement: exp.Insert) -> Outcom
         outcome = engine.select(catalog, context, source)
         rows, size = _query_rows(outcome, targets), outcome.bytes
     numbers = len(rows[0]) if rows else 0
-    batch = coerce.batch(rows, [f.name for f in targets], table.fields, numbers, 1)
-    writer.append(catalog, table, table.fields, [batch])
+    own = [(f.name, a) for f, a in zip(targets, rows, strict=True) if f.name != pseudo.TIME]
+    batch = coerce.batch([a for _, a in own], [n for n, _ in own], table.fields, numbers, 1)
+    if len(own) == len(rows):
+        writer.append(catalog, table, table.fields, [batch])
+    else:
+        times = rows[[f.name for f in targets].index(pseudo.TIME)]
+        writer.append_labelled(catalog, table, _by_time(table, batch, times))
     return Outcome("INSERT", affected=numbers, bytes=size, tables=(table.ref,))
+
+
+def _by_time(table: Table, batch: pa.RecordBatch, times: pa.Array) -> Iterator[Labelled]:
+    """Rows under the `_PARTITIONTIME` that the statement gives them, which must be the start of a partition."""
+    unit = str(table.partitioning.unit if table.partitioning else "")
+    if times.null_count:
+        raise invalid_query("Cannot insert NULL into the pseudo column _PARTITIONTIME")
+    naive = times.cast(pa.timestamp("us", tz="UTC")).cast(pa.timestamp("us"))
+    if not pc.all(pc.equal(pc.floor_temporal(naive, unit=unit.lower()), naive)).as_py():
+        raise invalid_query(f"_PARTITIONTIME must be the start of a partition of type {unit}")
+    keyed = pa.RecordBatch.from_arrays([naive], names=[pseudo.TIME])
+    codes, labels = partitions.labels(keyed.column(0), Partitioning(pseudo.TIME, unit))
+    for code, label in enumerate(labels):
+        yield label, batch.filter(pa.array(codes == code))
 
 
 def _targets(table: Table, names: list[str]) -> Schema:
     known = {f.name.lower(): f for f in table.fields}
+    if pseudo.has_pseudo(table):
+        known[pseudo.TIME.lower()] = Field(pseudo.TIME, "TIMESTAMP")
     missing = [n for n in names if n.lower() not in known]
     if missing:
         raise invalid_query(f"Column {missing[0]} is not present in table {table.ref}")
@@ -143,7 +166,7 @@ def _condition(table: Table, statement: exp.Expr, verb: str) -> exp.Expr:
         raise invalid_query(f"{verb} must have a WHERE clause")
     if any(where.find_all(exp.Subquery, exp.Select)):
         raise unsupported(f"{verb} with a subquery")
-    restriction.require_filter(table, where.this)
+    restriction.require_filter(table, where.this, {table.ref.table.lower(), str(statement.this.alias).lower()})
     return _unqualified(where.this, table, statement)
 
 
@@ -162,12 +185,17 @@ def _delete(catalog: Catalog, context: Context, statement: exp.Expr) -> Outcome:
     table = _table(catalog, context, statement.this)
     condition = _condition(table, statement, "DELETE")
     size = table.current.size()
-    gone = restriction.evaluate(catalog, table, table.current, condition)
+    gone = _marked(catalog, table, condition)
     affected = pc.sum(gone).as_py() or 0
     if affected:
-        rows = pseudo.plain(catalog, table, table.current)
-        _replace(catalog, table, rows.filter(pc.invert(gone)), rows.filter(gone))
+        writer.replace_rows(catalog, table, gone)
     return Outcome("DELETE", affected=affected, bytes=size, tables=(table.ref,))
+
+
+def _marked(catalog: Catalog, table: Table, condition: exp.Expr) -> pa.ChunkedArray:
+    """A boolean for each row of the newest version, in row order."""
+    batches = pseudo.batches(catalog, table, table.current)
+    return pa.chunked_array(restriction.evaluate(table, table.fields, batches, condition), pa.bool_())
 
 
 def _update(catalog: Catalog, context: Context, statement: exp.Update) -> Outcome:
@@ -175,16 +203,38 @@ def _update(catalog: Catalog, context: Context, statement: exp.Update) -> Outcom
         raise unsupported("UPDATE with FROM")
     table = _table(catalog, context, statement.this)
     condition = _condition(table, statement, "UPDATE")
-    hit = restriction.evaluate(catalog, table, table.current, condition)
+    hit = _marked(catalog, table, condition)
     affected = pc.sum(hit).as_py() or 0
     size = table.current.size()
+    assigned = _assignments(table, statement)
     if affected:
-        rows = pseudo.plain(catalog, table, table.current)
-        before = rows.filter(hit)
-        after = _assigned(table, before, _assignments(table, statement))
-        merged = pa.concat_tables([rows.filter(pc.invert(hit)), after])
-        _replace(catalog, table, merged, pa.concat_tables([before, after]))
+        batches = pseudo.batches(catalog, table, table.current)
+        before = pseudo.rows(batches, table.fields).filter(hit)
+        after = _assigned(table, before, assigned)
+        writer.replace_rows(catalog, table, hit, _placed(table, after, _labels(batches, hit)))
     return Outcome("UPDATE", affected=affected, bytes=size, tables=(table.ref,))
+
+
+def _labels(batches: list[pseudo.Batch], hit: pa.ChunkedArray) -> list[tuple[str | None, int]]:
+    """Runs of the marked rows: their partition, and how many."""
+    found, row = [], 0
+    for batch in batches:
+        number = int(pc.sum(hit.slice(row, batch.extent.rows)).as_py() or 0)
+        row += batch.extent.rows
+        if number:
+            found.append((batch.extent.partition, number))
+    return found
+
+
+def _placed(table: Table, rows: pa.Table, labels: list[tuple[str | None, int]]) -> Iterator[Labelled]:
+    """Changed rows with their partitions: those they come to lie in, or by ingestion time those they were in."""
+    if not pseudo.has_pseudo(table):
+        yield from buckets.arranged(engine.batches(rows), table.partitioning)
+        return
+    start = 0
+    for label, number in labels:
+        yield from ((label, batch) for batch in engine.batches(rows.slice(start, number)))
+        start += number
 
 
 def _assignments(table: Table, statement: exp.Update) -> dict[str, exp.Expr]:
@@ -224,12 +274,3 @@ def _computed(table: Table, rows: pa.Table, target: Field, expression: exp.Expr)
         array = pa.concat_arrays(native.fetch(relation, fields).column(0).chunks)
     fitted = _fit(array, fields[0], target, literal=isinstance(expression, exp.Literal))
     return coerce.column(fitted, target, pa.array(range(1, rows.num_rows + 1)), target.name)
-
-
-def _replace(catalog: Catalog, table: Table, rows: pa.Table, changed: pa.Table) -> None:
-    """Write a version; only partitions of changed rows count as modified."""
-    layout = table.partitioning
-    if layout is not None and layout.by_ingestion:
-        raise unsupported("UPDATE and DELETE on ingestion-time partitioned tables")
-    touched = writer.partition_ids(changed, layout) if layout else None
-    writer.rewrite(catalog, table, table.fields, engine.batches(rows), touched=touched)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow as pa
+from sqlglot import exp
 
 from localcloud.bigquery import schema
 from localcloud.bigquery.errors import invalid_query, unsupported
@@ -19,7 +20,7 @@ from localcloud.bigquery.storage.catalog import Catalog, Table
 
 MAX_PARTITION_TABLES = 1000
 _SQL = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
-_KINDS = {"TABLE": "BASE TABLE", "VIEW": "VIEW", "MATERIALIZED_VIEW": "MATERIALIZED VIEW"}
+_KINDS = {"TABLE": "BASE TABLE", "MATERIALIZED_VIEW": "MATERIALIZED VIEW"}
 Row = tuple[Any, ...]
 
 
@@ -44,12 +45,17 @@ _STORAGE = _schema(
     "project_id:STRING table_catalog:STRING project_number:INTEGER table_schema:STRING table_name:STRING "
     "creation_time:TIMESTAMP total_rows:INTEGER total_partitions:INTEGER total_logical_bytes:INTEGER "
     "active_logical_bytes:INTEGER long_term_logical_bytes:INTEGER table_type:STRING "
-    "storage_last_modified_time:TIMESTAMP"
+    "storage_last_modified_time:TIMESTAMP deleted:BOOLEAN"
 )
 
 
-def find(catalog: Catalog, context: Context, parts: tuple[str, ...]) -> tuple[Schema, pa.Table] | None:
-    """The view that a name means with its rows, or None when it is no such name."""
+def find(
+    catalog: Catalog, context: Context, parts: tuple[str, ...], where: exp.Expr | None = None
+) -> tuple[Schema, pa.Table] | None:
+    """The view that a name means with its rows, or None when it is no such name.
+
+    Rows of tables that `where` rules out by name may be missing.
+    """
     upper = [p.upper() for p in parts]
     if "INFORMATION_SCHEMA" not in upper:
         return None
@@ -68,7 +74,28 @@ def find(catalog: Catalog, context: Context, parts: tuple[str, ...]) -> tuple[Sc
     if name not in _VIEWS:
         raise unsupported(f"INFORMATION_SCHEMA.{name}")
     fields, rows = _VIEWS[name]
-    return fields, _rows(fields, rows(catalog.tables(project, dataset)))
+    wanted = _named(where) if where is not None else None
+    tables = [t for t in catalog.tables(project, dataset) if wanted is None or t.ref.table in wanted]
+    return fields, _rows(fields, rows(tables))
+
+
+def _named(where: exp.Expr) -> set[str] | None:
+    """The only table names that a condition lets through; None when it does not say so."""
+    if isinstance(where, exp.Paren):
+        return _named(where.this)
+    if isinstance(where, exp.And):
+        sides = [found for found in (_named(where.this), _named(where.expression)) if found is not None]
+        return set.intersection(*sides) if sides else None
+    if isinstance(where, exp.Or):
+        left, right = _named(where.this), _named(where.expression)
+        return None if left is None or right is None else left | right
+    items = where.expressions if isinstance(where, exp.In) else []
+    if isinstance(where, exp.EQ):
+        items = [where.expression]
+    column = isinstance(where.this, exp.Column) and where.this.name.lower() == "table_name"
+    if not column or not items or not all(isinstance(i, exp.Literal) and i.is_string for i in items):
+        return None
+    return {str(i.this) for i in items}
 
 
 def _rows(fields: Schema, rows: Iterator[Row]) -> pa.Table:
@@ -88,7 +115,11 @@ def _names(t: Table) -> tuple[str, str, str]:
 def _tables(tables: list[Table]) -> Iterator[Row]:
     for t in tables:
         insertable = "YES" if t.kind == "TABLE" else "NO"
-        yield (*_names(t), _KINDS.get(t.kind, t.kind), insertable, "NO", _time(t.created), None)
+        yield (*_names(t), _kind(t), insertable, "NO", _time(t.created), None)
+
+
+def _kind(t: Table) -> str:
+    return "CLONE" if "cloneDefinition" in t.meta else _KINDS.get(t.kind, t.kind)
 
 
 def _columns(tables: list[Table]) -> Iterator[Row]:
@@ -122,11 +153,10 @@ def _partitions(tables: list[Table]) -> Iterator[Row]:
     if len(base) > MAX_PARTITION_TABLES:
         raise invalid_query(f"INFORMATION_SCHEMA.PARTITIONS query attempted to read too many tables: {len(base)}")
     for t in base:
-        known = t.partitions if t.partitioning else {None: [t.current.rows, t.modified]}
-        each = t.current.size() // max(1, t.current.rows)
-        for name, (rows, modified) in known.items():
-            size = t.current.size() if name is None else rows * each
-            yield (*_names(t), name, rows, size, size, _time(modified), "ACTIVE")
+        size = t.current.size()
+        known = t.partitions if t.partitioning else {None: [t.current.rows, t.modified, size]}
+        for name, (rows, modified, held) in known.items():
+            yield (*_names(t), name, rows, held, held, _time(modified), "ACTIVE")
 
 
 def _storage_tables(catalog: Catalog, context: Context, before: tuple[str, ...]) -> list[Table]:
@@ -134,7 +164,7 @@ def _storage_tables(catalog: Catalog, context: Context, before: tuple[str, ...])
     region = before[-1].lower() if before else ""
     if not region.startswith("region-"):
         raise invalid_query("INFORMATION_SCHEMA.TABLE_STORAGE needs a region, as in `region-us`")
-    found = [t for t in catalog.visible() if t.ref.project == project and t.kind == "TABLE"]
+    found = [t for t in catalog.visible() if t.ref.project == project and t.holds_rows]
     place = region.removeprefix("region-")
     return [t for t in found if catalog.dataset(t.ref.project, t.ref.dataset).location.lower() == place]
 
@@ -143,7 +173,7 @@ def _storage(t: Table) -> Row:
     size, created = t.current.size(), _time(t.created)
     names = (t.ref.project, t.ref.project, 0, t.ref.dataset, t.ref.table)
     counts = (t.current.rows, len(t.partitions), size, size, 0)
-    return (*names, created, *counts, "BASE TABLE", _time(t.modified))
+    return (*names, created, *counts, _kind(t), _time(t.modified), False)
 
 
 _VIEWS: dict[str, tuple[Schema, Callable[[list[Table]], Iterator[Row]]]] = {

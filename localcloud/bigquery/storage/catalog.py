@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +19,7 @@ from localcloud.bigquery import schema
 from localcloud.bigquery.errors import BigQueryError, already_exists, invalid, not_found
 from localcloud.bigquery.schema import Schema
 from localcloud.bigquery.storage import partitions, sizes
-from localcloud.bigquery.storage.files import DataFile
+from localcloud.bigquery.storage.files import Bounds, DataFile, Extent
 from localcloud.bigquery.storage.partitions import Partitioning
 
 TIME_TRAVEL_MICROS = 7 * 24 * 3600 * 1_000_000
@@ -56,26 +58,39 @@ class Version:
     micros: int
     fields: Schema
     files: tuple[DataFile, ...] = ()
+    layout: Partitioning | None = None
 
-    @property
+    @cached_property
     def rows(self) -> int:
         """Row count."""
         return sum(f.rows for f in self.files)
+
+    @cached_property
+    def places(self) -> list[tuple[str, int, Extent]]:
+        """File, number and content of every storage batch that holds rows, in row order."""
+        return [(f.name, i, e) for f in self.files for i, e in enumerate(f.extents) if e.rows]
+
+    @cached_property
+    def bounds(self) -> Bounds:
+        """What the storage batches of `places` hold of the partition key."""
+        return Bounds.of([extent for *_, extent in self.places])
 
     def size(self, selected: Schema | None = None) -> int:
         """Logical bytes of all or of the selected fields."""
         return sum(sizes.total(f.bytes, selected) for f in self.files)
 
     def json(self) -> dict[str, Any]:
-        """As it is stored."""
-        files = [vars(f) for f in self.files]
-        return {"micros": self.micros, "fields": [f.json() for f in self.fields], "files": files}
+        """As it is stored: its files by name."""
+        fields = [f.json() for f in self.fields]
+        layout = vars(self.layout) if self.layout else None
+        return {"micros": self.micros, "fields": fields, "files": [f.name for f in self.files], "layout": layout}
 
     @staticmethod
-    def parse(raw: Mapping[str, Any]) -> Version:
+    def parse(raw: Mapping[str, Any], files: Mapping[str, DataFile]) -> Version:
         """Read what `json` wrote."""
-        files = tuple(DataFile(**f) for f in raw["files"])
-        return Version(raw["micros"], schema.parse(raw["fields"]), files)
+        layout = Partitioning(**raw["layout"]) if raw["layout"] else None
+        own = tuple(files[name] for name in raw["files"])
+        return Version(raw["micros"], schema.parse(raw["fields"]), own, layout)
 
 
 @dataclass
@@ -96,7 +111,10 @@ class Dataset:
 
 @dataclass
 class Table:
-    """A table or view: metadata, partitions and every version that time travel can reach."""
+    """A table or view: metadata, partitions and every version that time travel can reach.
+
+    `partitions` has [rows, modified milliseconds, logical bytes] by partition id.
+    """
 
     ref: TableRef
     kind: str
@@ -110,6 +128,11 @@ class Table:
     def holds_rows(self) -> bool:
         """Whether it has rows of its own, unlike a view or an external table."""
         return self.kind in ("TABLE", "SNAPSHOT")
+
+    @property
+    def expired(self) -> bool:
+        """Whether its expirationTime has come."""
+        return int(self.meta.get("expirationTime") or sys.maxsize) <= time.time_ns() // 1_000_000
 
     @property
     def current(self) -> Version:
@@ -211,7 +234,9 @@ class Catalog:
             for table in self.tables(project, name):
                 if not contents:
                     raise BigQueryError("resourceInUse", f"Dataset {project}:{name} is still in use")
-                self.drop(table.ref)
+                self._remove(table.ref)
+            for ref in [r for r in self._tables if (r.project, r.dataset) == (project, name)]:
+                self._remove(ref)
             del self._datasets[project, name]
             shutil.rmtree(self._dataset_folder(project, name))
 
@@ -219,29 +244,31 @@ class Catalog:
         """The tables and views of a dataset by name."""
         self.dataset(project, dataset)
         found = [t for ref, t in list(self._tables.items()) if (ref.project, ref.dataset) == (project, dataset)]
-        return sorted(found, key=lambda t: t.ref.table)
+        return sorted((t for t in found if not t.expired), key=lambda t: t.ref.table)
 
     def table(self, ref: TableRef) -> Table:
         """One table; raises `notFound` for it or its dataset."""
         self.dataset(ref.project, ref.dataset)
-        try:
-            return self._tables[ref]
-        except KeyError:
-            raise not_found("Table", str(ref)) from None
+        found = self._tables.get(ref)
+        if found is None or found.expired:
+            raise not_found("Table", str(ref))
+        return found
 
     def has(self, ref: TableRef) -> bool:
         """Whether a table exists."""
-        return ref in self._tables
+        return ref in self._tables and not self._tables[ref].expired
 
     def create(self, ref: TableRef, fields: Schema, meta: dict[str, Any], kind: str = "TABLE") -> Table:
         """A new, empty table or a view; raises `duplicate`."""
         with self.lock:
             self.dataset(ref.project, ref.dataset)
-            if ref in self._tables:
+            if self.has(ref):
                 raise already_exists("Table", str(ref))
-            partitions.parse(meta, fields)
+            self._remove(ref)
+            layout = partitions.parse(meta, fields)
             micros = self.now()
-            table = Table(ref, kind, micros // 1000, micros // 1000, meta, [Version(micros, fields)])
+            first = Version(micros, fields, (), layout)
+            table = Table(ref, kind, micros // 1000, micros // 1000, meta, [first])
             self._tables[ref] = table
             self.save(table)
             return table
@@ -251,12 +278,13 @@ class Catalog:
     ) -> Version:
         """Make a new version. `touched` names the changed partitions when the caller knows better than the files."""
         with self.lock:
+            layout = partitions.parse(table.meta, fields)
             micros = self.now()
             if touched is None:
                 touched = _touched(table.current.files, files)
             before = table.versions
             kept = [v for v in before[:-1] if v.micros > micros - TIME_TRAVEL_MICROS]
-            table.versions = [*kept, table.current, Version(micros, fields, files)]
+            table.versions = [*kept, table.current, Version(micros, fields, files, layout)]
             table.modified = micros // 1000
             table.partitions = _records(files, table.partitions, touched, table.modified)
             self.save(table)
@@ -271,14 +299,19 @@ class Catalog:
 
     def save(self, table: Table) -> None:
         """Write a changed table."""
-        raw = {**vars(table), "ref": vars(table.ref), "versions": [v.json() for v in table.versions]}
+        files = {f.name: f for v in table.versions for f in v.files}
+        versions = [v.json() for v in table.versions]
+        raw = {**vars(table), "ref": vars(table.ref), "versions": versions, "files": [f.json() for f in files.values()]}
         _write_json(self.folder(table.ref) / "table.json", raw)
 
     def drop(self, ref: TableRef) -> None:
         """Delete a table with its data."""
         with self.lock:
             self.table(ref)
-            del self._tables[ref]
+            self._remove(ref)
+
+    def _remove(self, ref: TableRef) -> None:
+        if self._tables.pop(ref, None) is not None:
             shutil.rmtree(self.folder(ref))
 
     def hidden(self) -> list[Table]:
@@ -287,7 +320,8 @@ class Catalog:
 
     def visible(self) -> Iterator[Table]:
         """Every table outside hidden datasets."""
-        return (t for ref, t in list(self._tables.items()) if not ref.dataset.startswith("_"))
+        every = list(self._tables.items())
+        return (t for ref, t in every if not ref.dataset.startswith("_") and not t.expired)
 
 
 def _touched(before: tuple[DataFile, ...], after: tuple[DataFile, ...]) -> set[str]:
@@ -299,21 +333,20 @@ def _touched(before: tuple[DataFile, ...], after: tuple[DataFile, ...]) -> set[s
 def _records(
     files: tuple[DataFile, ...], before: Mapping[str, list[int]], touched: set[str], millis: int
 ) -> dict[str, list[int]]:
-    """Partition -> [rows, modified ms]; an untouched partition keeps its time."""
-    rows = {name: count for name, count in _totals(files).items() if count}
-    return {name: [n, millis if name in touched or name not in before else before[name][1]] for name, n in rows.items()}
-
-
-def _totals(files: tuple[DataFile, ...]) -> dict[str, int]:
-    total: dict[str, int] = {}
+    """Partition -> [rows, modified ms, bytes]; an untouched partition keeps its time."""
+    found: dict[str, list[int]] = {}
     for file in files:
-        for name, rows in file.partitions.items():
-            total[name] = total.get(name, 0) + rows
-    return total
+        for name, (rows, size) in file.partitions.items():
+            kept = millis if name in touched or name not in before else before[name][1]
+            entry = found.setdefault(name, [0, kept, 0])
+            entry[0] += rows
+            entry[2] += size
+    return {name: entry for name, entry in found.items() if entry[0]}
 
 
 def _load_table(raw: dict[str, Any]) -> Table:
-    versions = [Version.parse(v) for v in raw.pop("versions")]
+    files = {f.name: f for f in map(DataFile.parse, raw.pop("files"))}
+    versions = [Version.parse(v, files) for v in raw.pop("versions")]
     return Table(ref=TableRef(**raw.pop("ref")), versions=versions, **raw)
 
 

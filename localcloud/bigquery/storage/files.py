@@ -2,83 +2,151 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from localcloud.bigquery import schema
 from localcloud.bigquery.schema import Schema
 from localcloud.bigquery.storage import partitions, sizes
+from localcloud.bigquery.storage.buckets import Labelled, key_column
 from localcloud.bigquery.storage.partitions import Partitioning
 
-BATCH_ROWS = 65_536
+Array = np.ndarray[Any, Any]
+_OPENING = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Extent:
+    """One storage batch: rows, logical bytes, its only partition, and the bounds of the partition key.
+
+    `low` and `high` are integers, days or microseconds; both None when every key is NULL, or without partitions.
+    """
+
+    rows: int
+    bytes: int
+    partition: str | None = None
+    low: int | None = None
+    high: int | None = None
+    nulls: int = 0
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The partition keys of many storage batches: least and greatest, whether there are any, whether some are NULL.
+
+    Without partitions there is neither a value nor a NULL.
+    """
+
+    low: Array
+    high: Array
+    values: Array
+    nulls: Array
+
+    @staticmethod
+    def of(extents: Sequence[Extent]) -> Bounds:
+        """The bounds of some batches in their order."""
+        return Bounds(
+            np.array([e.low or 0 for e in extents], np.int64),
+            np.array([e.high or 0 for e in extents], np.int64),
+            np.array([e.low is not None for e in extents], np.bool_),
+            np.array([e.nulls > 0 for e in extents], np.bool_),
+        )
 
 
 @dataclass(frozen=True)
 class DataFile:
-    """An immutable file of a table version: rows, logical bytes per leaf, rows per partition."""
+    """An immutable file of a table version: rows, logical bytes per leaf, what each storage batch holds."""
 
     name: str
     rows: int
-    bytes: dict[str, int] = field(default_factory=dict)
-    partitions: dict[str, int] = field(default_factory=dict)
+    bytes: Mapping[str, int] = field(default_factory=dict)
+    extents: tuple[Extent, ...] = ()
+
+    @cached_property
+    def partitions(self) -> dict[str, tuple[int, int]]:
+        """Rows and logical bytes per partition."""
+        found: dict[str, tuple[int, int]] = {}
+        for extent in self.extents:
+            if extent.partition is not None:
+                rows, size = found.get(extent.partition, (0, 0))
+                found[extent.partition] = (rows + extent.rows, size + extent.bytes)
+        return found
+
+    def json(self) -> dict[str, Any]:
+        """As it is stored."""
+        extents = [astuple(e) for e in self.extents]
+        return {"name": self.name, "rows": self.rows, "bytes": dict(self.bytes), "extents": extents}
+
+    @staticmethod
+    def parse(raw: Mapping[str, Any]) -> DataFile:
+        """Read what `json` wrote."""
+        return DataFile(raw["name"], raw["rows"], raw["bytes"], tuple(Extent(*e) for e in raw["extents"]))
 
 
-def write(
-    folder: Path,
-    fields: Schema,
-    batches: Iterable[pa.RecordBatch],
-    partitioning: Partitioning | None = None,
-    ingestion_id: str = "",
-) -> DataFile:
-    """Write batches of the table's Arrow schema into a new file of `folder`."""
+def write(folder: Path, fields: Schema, batches: Iterable[Labelled], layout: Partitioning | None = None) -> DataFile:
+    """Write batches of the table's Arrow schema, each of one partition, into a new file of `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{uuid.uuid4().hex}.arrow"
     path = folder / name
-    tally = _Tally(fields, partitioning, ingestion_id)
+    tally = _Tally(fields, layout)
     try:
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema.arrow_schema(fields)) as writer:
-            for batch in batches:
+            for label, batch in batches:
                 writer.write_batch(batch)
-                tally.add(batch)
+                tally.add(label, batch)
     except BaseException:
         path.unlink()
         raise
-    return DataFile(name, tally.rows, tally.bytes, partitions.merge(tally.partitions))
+    return DataFile(name, sum(e.rows for e in tally.extents), dict(tally.bytes), tuple(tally.extents))
 
 
 class _Tally:
-    def __init__(self, fields: Schema, partitioning: Partitioning | None, ingestion_id: str) -> None:
+    def __init__(self, fields: Schema, layout: Partitioning | None) -> None:
         self.fields = fields
-        self.partitioning = partitioning
-        self.ingestion_id = ingestion_id
-        self.rows = 0
-        self.bytes: dict[str, int] = {}
-        self.partitions: list[dict[str, int]] = []
+        self.layout = layout
+        self.bytes: Counter[str] = Counter()
+        self.extents: list[Extent] = []
 
-    def add(self, batch: pa.RecordBatch) -> None:
-        self.rows += batch.num_rows
-        for path, size in sizes.leaf_sizes(batch, self.fields).items():
-            self.bytes[path] = self.bytes.get(path, 0) + size
-        if self.partitioning and self.partitioning.by_ingestion:
-            self.partitions.append({self.ingestion_id: batch.num_rows} if batch.num_rows else {})
-        elif self.partitioning:
-            self.partitions.append(partitions.count(_key(batch, self.partitioning), self.partitioning))
+    def add(self, label: str | None, batch: pa.RecordBatch) -> None:
+        leaves = sizes.leaf_sizes(batch, self.fields)
+        for path, size in leaves.items():
+            self.bytes[path] += size
+        low, high, nulls = self._key(label, batch)
+        self.extents.append(Extent(batch.num_rows, sum(leaves.values()), label, low, high, nulls))
+
+    def _key(self, label: str | None, batch: pa.RecordBatch) -> tuple[int | None, int | None, int]:
+        if self.layout is None or label is None:
+            return None, None, 0
+        if self.layout.by_ingestion:
+            start = partitions.start_micros(label)
+            return start, start, 0
+        key = key_column(batch, self.layout)
+        return (*partitions.bounds(key), key.null_count)
 
 
-def _key(batch: pa.RecordBatch, partitioning: Partitioning) -> pa.Array:
-    names = [name.lower() for name in batch.schema.names]
-    return batch.column(names.index(str(partitioning.field).lower()))
-
-
-@lru_cache(maxsize=256)
 def reader(path: Path) -> pa.ipc.RecordBatchFileReader:
     """A file, mapped into memory; the same reader for every caller."""
+    with _OPENING:
+        return _reader(path)
+
+
+@lru_cache(maxsize=512)
+def _reader(path: Path) -> pa.ipc.RecordBatchFileReader:
     return pa.ipc.open_file(pa.memory_map(str(path)))
+
+
+def batch(path: Path, index: int) -> pa.RecordBatch:
+    """One storage batch without copying."""
+    return reader(path).get_batch(index)
 
 
 def batches(path: Path) -> Iterator[pa.RecordBatch]:
@@ -87,7 +155,6 @@ def batches(path: Path) -> Iterator[pa.RecordBatch]:
     return (source.get_batch(i) for i in range(source.num_record_batches))
 
 
-def table(folder: Path, names: Iterable[str], arrow_schema: pa.Schema) -> pa.Table:
-    """All rows of some files as one table without copying."""
-    found = [batch for name in names for batch in batches(folder / name)]
-    return pa.Table.from_batches(found, arrow_schema)
+def labelled(folder: Path, file: DataFile) -> Iterator[Labelled]:
+    """The storage batches of a file with their partitions."""
+    return zip((e.partition for e in file.extents), batches(folder / file.name), strict=True)

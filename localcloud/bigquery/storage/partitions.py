@@ -6,10 +6,12 @@ https://cloud.google.com/bigquery/docs/partitioned-tables
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,6 +22,8 @@ NULL_ID = "__NULL__"
 UNPARTITIONED_ID = "__UNPARTITIONED__"
 MAX_PER_JOB = 4000
 _UNITS = {"HOUR": "%Y%m%d%H", "DAY": "%Y%m%d", "MONTH": "%Y%m", "YEAR": "%Y"}
+_DIGITS = {"HOUR": 10, "DAY": 8, "MONTH": 6, "YEAR": 4}
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _TIME_TYPES = {"DATE", "DATETIME", "TIMESTAMP"}
 
 
@@ -87,15 +91,51 @@ def ingestion_id(partitioning: Partitioning, micros: int) -> str:
     return moment.strftime(_UNITS[partitioning.unit])
 
 
-def count(array: pa.Array, partitioning: Partitioning) -> dict[str, int]:
-    """Rows per partition id of a key column."""
+def labels(array: pa.Array, partitioning: Partitioning) -> tuple[np.ndarray[Any, Any], list[str]]:
+    """The partition of each row of a key column: positions in a list of partition ids."""
     keys = _range_keys(array, partitioning) if partitioning.interval else _time_keys(array, partitioning.unit)
-    counted = pc.value_counts(keys).to_pylist()
-    found: dict[str, int] = {}
-    for pair in counted:
-        name = _label(pair["values"], partitioning)
-        found[name] = found.get(name, 0) + pair["counts"]
-    return found
+    coded = keys.dictionary_encode(null_encoding="encode")
+    names = [_label(value, partitioning) for value in coded.dictionary.to_pylist()]
+    # Keys outside the range of integer partitions are spelled alike, so every name stands once.
+    return coded.indices.to_numpy(), names
+
+
+def bounds(array: pa.Array) -> tuple[int | None, int | None]:
+    """Least and greatest value of a key column: integers, days or microseconds. None without values."""
+    plain = array.cast(pa.int32()) if pa.types.is_date(array.type) else array
+    found = pc.min_max(plain if pa.types.is_integer(plain.type) else plain.cast(pa.int64()))
+    return found["min"].as_py(), found["max"].as_py()
+
+
+def moment(name: str) -> dt.datetime:
+    """The `_PARTITIONTIME` of the rows of a partition of an ingestion-time partitioned table."""
+    year, month, day, hour = name[:4], name[4:6] or "1", name[6:8] or "1", name[8:10] or "0"
+    return dt.datetime(int(year), int(month), int(day), int(hour), tzinfo=dt.UTC)
+
+
+def start_micros(name: str) -> int:
+    """`moment` in microseconds since 1970."""
+    return (moment(name) - _EPOCH) // dt.timedelta(microseconds=1)
+
+
+def decorated(name: str, partitioning: Partitioning | None) -> str:
+    """The partition id of a decorator as in `table$20240131`; raises `invalid` when the table has no such ids."""
+    if partitioning is None:
+        raise invalid(f"Cannot use the partition decorator ${name} on a table that is not partitioned")
+    if name in (NULL_ID, UNPARTITIONED_ID) and not partitioning.by_ingestion:
+        return name
+    if partitioning.interval:
+        number = int(name) if re.fullmatch(r"-?\d+", name) else partitioning.end
+        inside = partitioning.start <= number < partitioning.end
+        if inside and (number - partitioning.start) % partitioning.interval == 0:
+            return name
+    elif re.fullmatch(rf"\d{{{_DIGITS[partitioning.unit]}}}", name):
+        try:
+            moment(name)
+        except ValueError:
+            raise invalid(f"Invalid date partitioned table suffix: {name}") from None
+        return name
+    raise invalid(f"Invalid partition decorator ${name}")
 
 
 def _time_keys(array: pa.Array, unit: str) -> pa.Array:
@@ -119,18 +159,13 @@ def _label(value: object, partitioning: Partitioning) -> str:
         # strftime does not pad the year on every platform.
         digits = f"{value.year:04d}{value.month:02d}{value.day:02d}"
         hour = f"{value.hour:02d}" if isinstance(value, dt.datetime) else "00"
-        return (digits + hour)[: {"HOUR": 10, "DAY": 8, "MONTH": 6, "YEAR": 4}[partitioning.unit]]
+        return (digits + hour)[: _DIGITS[partitioning.unit]]
     return str(value)
 
 
-def merge(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    """Add up counts; more partitions than one job may touch are refused."""
-    total: dict[str, int] = {}
-    for part in counts:
-        for name, rows in part.items():
-            total[name] = total.get(name, 0) + rows
-    if len(total) > MAX_PER_JOB:
+def check_number(names: Collection[str]) -> None:
+    """Refuse more partitions than one job may touch."""
+    if len(names) > MAX_PER_JOB:
         raise invalid(
-            f"Too many partitions produced by query, allowed {MAX_PER_JOB}, query produces at least {len(total)}"
+            f"Too many partitions produced by query, allowed {MAX_PER_JOB}, query produces at least {len(names)}"
         )
-    return total

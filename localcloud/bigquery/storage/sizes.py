@@ -5,6 +5,8 @@ https://cloud.google.com/bigquery/pricing#data
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -51,7 +53,7 @@ def _scalar_bytes(array: pa.Array, kind: str) -> int:
     return int(text) + 2 * int(present)
 
 
-def total(sizes: dict[str, int], selected: Schema | None = None) -> int:
+def total(sizes: Mapping[str, int], selected: Schema | None = None) -> int:
     """All bytes, or those of the selected fields."""
     if selected is None:
         return sum(sizes.values())

@@ -25,9 +25,10 @@ def start(data: Path, *options: str) -> tuple[subprocess.Popen[bytes], Cloud]:
     environment = {**os.environ, "LAKESHIFT_TWIN_RETRY_SCALE": "0.1"}
     with (data / "server.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=REPO, env=environment, stdout=log, stderr=log)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not ready.exists():
         if process.poll() is not None or time.monotonic() > deadline:
+            stop(process)
             raise RuntimeError((data / "server.log").read_text())
         time.sleep(0.02)
     return process, Cloud(f"http://127.0.0.1:{json.loads(ready.read_text())['port']}", data)

@@ -25,12 +25,12 @@ def make_job(cloud: Cloud, script: str | None, **options: Any) -> str:
     return name
 
 
-def ended(cloud: Cloud, job: str, run: str) -> dict[str, Any]:
+def ended(cloud: Cloud, job: str, run: str, seconds: float = 20) -> dict[str, Any]:
     def look() -> Any:
         found = cloud.client("glue").get_job_run(JobName=job, RunId=run)["JobRun"]
         return found["JobRunState"] not in OPEN and found
 
-    found: dict[str, Any] = eventually(look, 20)
+    found: dict[str, Any] = eventually(look, seconds)
     return found
 
 
@@ -115,7 +115,11 @@ def test_a_failed_job_fails_the_state(cloud: Cloud) -> None:
     ("change", "problem"),
     [
         ({"GlueVersion": None}, "GlueVersion"),
-        ({"WorkerType": "G.9X"}, "G.9X"),
+        ({"WorkerType": "G.9X", "NumberOfWorkers": 2}, "G.9X"),
+        ({"WorkerType": "G.1X", "NumberOfWorkers": 1}, "between 2 and 299"),
+        ({"WorkerType": "G.2X", "NumberOfWorkers": 150}, "between 2 and 149"),
+        ({"WorkerType": "G.1X"}, "set together"),
+        ({"NumberOfWorkers": 2}, "set together"),
         ({"Command": {"Name": "spark", "ScriptLocation": "s3://b/k"}}, "spark"),
         ({"Role": "arn:aws:iam::123456789012:role/absent"}, "does not exist"),
     ],
@@ -123,3 +127,46 @@ def test_a_failed_job_fails_the_state(cloud: Cloud) -> None:
 def test_refused_jobs(cloud: Cloud, change: dict[str, Any], problem: str) -> None:
     with pytest.raises(ClientError, match=problem):
         make_job(cloud, "", **change)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"WorkerType": "Standard", "NumberOfWorkers": 2}, "Standard"),
+        ({"WorkerType": "G.1X", "NumberOfWorkers": 1}, "between 2 and 299"),
+        ({"NumberOfWorkers": 300}, "between 2 and 299"),
+        ({"WorkerType": "G.8X", "NumberOfWorkers": 200}, "between 2 and 149"),
+    ],
+)
+def test_refused_runs(cloud: Cloud, change: dict[str, Any], problem: str) -> None:
+    job = make_job(cloud, "print()", WorkerType="G.1X", NumberOfWorkers=2)
+    with pytest.raises(ClientError, match=problem):
+        cloud.client("glue").start_job_run(JobName=job, **change)
+    assert cloud.client("glue").get_job_runs(JobName=job)["JobRuns"] == []
+
+
+def test_a_state_machine_gives_a_run_its_workers_and_arguments(cloud: Cloud) -> None:
+    job = make_job(cloud, "import sys; print(sys.argv)", WorkerType="G.1X", NumberOfWorkers=2)
+    parameters = {
+        "JobName": job,
+        "Arguments": {"--table.$": "$.table"},
+        "WorkerType.$": "$.workerType",
+        "NumberOfWorkers.$": "$.workers",
+    }
+    machine = cloud.machine({"Job": {**sync(job), "Parameters": parameters}})
+    execution = cloud.run(machine, {"table": "a.b.c", "workerType": "G.2X", "workers": 5})
+    output = json.loads(execution["output"])
+    assert (output["WorkerType"], output["NumberOfWorkers"]) == ("G.2X", 5)
+    assert output["Arguments"]["--table"] == "a.b.c"
+
+
+@pytest.mark.parametrize("end", ["stopped execution", "task out of time"])
+def test_a_run_that_nobody_waits_for_is_stopped(cloud: Cloud, end: str) -> None:
+    job = make_job(cloud, "import time; time.sleep(60)")
+    state = {**sync(job), **({"TimeoutSeconds": 2} if end == "task out of time" else {})}
+    steps, glue = cloud.client("stepfunctions"), cloud.client("glue")
+    execution = steps.start_execution(stateMachineArn=cloud.machine({"Job": state}))["executionArn"]
+    (run,) = eventually(lambda: glue.get_job_runs(JobName=job)["JobRuns"])
+    if end == "stopped execution":
+        steps.stop_execution(executionArn=execution)
+    assert ended(cloud, job, run["Id"])["JobRunState"] == "STOPPED"

@@ -18,4 +18,4 @@ SELECT column_name, data_type, character_maximum_length, numeric_precision, nume
 
 SELECT table_type FROM svv_tables WHERE table_schema = 's' AND table_name = 't';
 
-SELECT source, snapshot_at FROM "lakeshift"."load_history" WHERE target = 'shop.orders' ORDER BY snapshot_at DESC LIMIT 1;
+SELECT source, snapshot_at, run FROM "lakeshift"."load_history" WHERE target = 'shop.orders' ORDER BY snapshot_at DESC LIMIT 1;

@@ -1,0 +1,199 @@
+"""Rows of BigQuery through the Storage Read API: sessions, streams, and a reader that survives what the wire does.
+
+https://cloud.google.com/bigquery/docs/reference/storage/rpc/google.cloud.bigquery.storage.v1
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from threading import Timer
+from typing import Any
+
+import grpc
+import pyarrow as pa
+import structlog
+from google.api_core import exceptions as google
+from google.api_core.retry import exponential_sleep_generator
+from google.auth.transport.grpc import AuthMetadataPlugin
+from google.auth.transport.requests import Request
+from google.cloud.bigquery_storage_v1 import types
+from google.cloud.bigquery_storage_v1.services.big_query_read import BigQueryReadClient
+from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
+from google.oauth2 import service_account
+from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
+
+from lakeshift.adapters.bigquery_errors import source_errors
+from lakeshift.adapters.bigquery_sql import restriction, selected
+from lakeshift.errors import QuotaExhausted, SessionLost, SourceBusy, SplitMismatch
+from lakeshift.model import Slice, TablePlan
+from lakeshift.ports import Children, ReadSession
+
+log = structlog.get_logger()
+# What the Storage Read API says of a session that has expired.
+_LOST = (google.FailedPrecondition, google.OutOfRange, google.NotFound)
+# What a broken connection looks like; the official reader goes on after the same ones:
+# https://github.com/googleapis/python-bigquery-storage/blob/main/google/cloud/bigquery_storage_v1/reader.py
+_BROKEN = (google.ServiceUnavailable, google.Unknown, google.Aborted)
+_RESET = ("RST_STREAM", "unexpected EOS")
+# Attempts without a single message between them; with the pauses below they last some two minutes.
+MAX_ATTEMPTS = 8
+FIRST_PAUSE_SECONDS = 0.25
+MAX_PAUSE_SECONDS = 32.0
+
+
+class StorageReader:
+    """Read sessions and their streams, for one project that is billed."""
+
+    def __init__(self, project: str, credentials: service_account.Credentials, endpoint: str) -> None:
+        self._project = project
+        self._client = _client(credentials, endpoint)
+
+    def open_session(self, plan: TablePlan, part: Slice) -> ReadSession:
+        """Open a read session of a slice; SplitMismatch when the answer is not what was asked for."""
+        wanted = _wanted(plan, part)
+        with source_errors(part.ref.id):
+            session = self._client.create_read_session(
+                types.CreateReadSessionRequest(
+                    parent=f"projects/{self._project}",
+                    read_session=wanted,
+                    max_stream_count=part.streams,
+                    preferred_min_stream_count=part.streams,
+                )
+            )
+        _check_echo(wanted, session, part)
+        return ReadSession(session.name, tuple(stream.name for stream in session.streams))
+
+    def read(self, stream: str, offset: int, stall_seconds: float) -> Generator[pa.RecordBatch]:
+        """Rows of a stream from `offset`, going on from the last row that came when the connection breaks."""
+        pauses = _pauses()
+        while True:
+            try:
+                with _lost(stream):
+                    for batch in self._call(stream, offset, stall_seconds):
+                        offset, pauses = offset + batch.num_rows, _pauses()
+                        yield batch
+                return
+            except google.GoogleAPICallError as error:
+                with source_errors(stream):
+                    pause = _pause(error, stream, next(pauses, None))
+                log.warning("extract.read_again", stream=stream, offset=offset, reason=type(error).__name__)
+                time.sleep(pause)
+
+    def split(self, stream: str, fraction: float) -> Children | None:
+        """Cut a stream in two at about `fraction`; None where it cannot be cut."""
+        with source_errors(stream), _lost(stream):
+            got = self._client.split_read_stream(types.SplitReadStreamRequest(name=stream, fraction=fraction))
+        if not (got.primary_stream.name and got.remainder_stream.name):
+            return None
+        return Children(got.primary_stream.name, got.remainder_stream.name)
+
+    def _call(self, stream: str, offset: int, stall_seconds: float) -> Iterator[pa.RecordBatch]:
+        """One ReadRows call. Its first message carries the schema, the others do not."""
+        call: Any = self._client.read_rows(read_stream=stream, offset=offset, retry=None, timeout=None)
+        schema: pa.Schema | None = None
+        try:
+            for message in _unstalled(call, stall_seconds):
+                if message.arrow_schema.serialized_schema:
+                    schema = pa.ipc.read_schema(pa.py_buffer(message.arrow_schema.serialized_schema))
+                if schema is None:
+                    raise SourceBusy("the stream began without its schema", where=stream)
+                body = pa.py_buffer(message.arrow_record_batch.serialized_record_batch)
+                yield pa.ipc.read_record_batch(body, schema)
+        finally:
+            call.cancel()
+
+
+def _unstalled(call: Any, seconds: float) -> Iterator[Any]:
+    """Messages of a call, which is cut off (google.Cancelled) when none comes for so long.
+
+    A reader can hang for ever without an error: https://github.com/googleapis/python-bigquery-storage/issues/136
+    """
+    messages = iter(call)
+    while True:
+        # Only the wait for the next message counts, not what is done with the last one.
+        watch = Timer(seconds, call.cancel)
+        watch.daemon = True
+        watch.start()
+        try:
+            message = next(messages)
+        except StopIteration:
+            return
+        finally:
+            watch.cancel()
+        yield message
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds to wait before each attempt that follows a broken one; they end when there have been too many."""
+    longer = exponential_sleep_generator(FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS)
+    return (next(longer) for _ in range(MAX_ATTEMPTS))
+
+
+def _pause(error: google.GoogleAPICallError, stream: str, backoff: float | None) -> float:
+    """Seconds to wait before reading on; raises what reading on cannot mend, and the last of too many attempts."""
+    asked = next((detail for detail in error.details if isinstance(detail, RetryInfo)), None)
+    if isinstance(error, google.ResourceExhausted) and asked is None:
+        # https://cloud.google.com/bigquery/docs/reference/storage#retry: without RetryInfo it is not to be retried.
+        step = 'wait, or set a smaller "readStreams"; then: lakeshift resume RUN.'
+        raise QuotaExhausted(error.message, where=stream, next_step=step) from error
+    if not (isinstance(error, (*_BROKEN, google.Cancelled)) or asked is not None or _reset(error)):
+        raise error
+    if backoff is None:
+        raise SourceBusy(f"no progress after {MAX_ATTEMPTS} attempts: {error.message}", where=stream) from error
+    told = asked.retry_delay.seconds + asked.retry_delay.nanos / 1e9 if asked is not None else 0.0
+    return max(told, backoff)
+
+
+def _reset(error: google.GoogleAPICallError) -> bool:
+    return isinstance(error, google.InternalServerError) and any(text in error.message for text in _RESET)
+
+
+@contextmanager
+def _lost(stream: str) -> Iterator[None]:
+    """Turn the errors of a session that has expired into SessionLost."""
+    try:
+        yield
+    except _LOST as error:
+        raise SessionLost(error.message, where=stream) from error
+
+
+def _wanted(plan: TablePlan, part: Slice) -> types.ReadSession:
+    ref = part.ref
+    session = types.ReadSession(
+        table=f"projects/{ref.project}/datasets/{ref.dataset}/tables/{ref.table}",
+        data_format=types.DataFormat.ARROW,
+        read_options=types.ReadSession.TableReadOptions(
+            selected_fields=selected(plan, part),
+            row_restriction=restriction(plan, part),
+            arrow_serialization_options=types.ArrowSerializationOptions(
+                buffer_compression=types.ArrowSerializationOptions.CompressionCodec.LZ4_FRAME
+            ),
+        ),
+    )
+    if plan.query is None:
+        session.table_modifiers = types.ReadSession.TableModifiers(snapshot_time=plan.snapshot)
+    return session
+
+
+def _check_echo(wanted: types.ReadSession, got: types.ReadSession, part: Slice) -> None:
+    """A session at another instant, or of other rows, would mix two versions of the table in silence."""
+    same = (
+        got.read_options.row_restriction == wanted.read_options.row_restriction
+        and got.table_modifiers.snapshot_time == wanted.table_modifiers.snapshot_time
+    )
+    if not same:
+        raise SplitMismatch("the read session is not the one that was asked for", where=part.ref.id)
+
+
+def _client(credentials: service_account.Credentials, endpoint: str) -> BigQueryReadClient:
+    if not endpoint:
+        return BigQueryReadClient(credentials=credentials)
+    plugin = grpc.metadata_call_credentials(AuthMetadataPlugin(credentials, Request()))  # type: ignore[no-untyped-call]
+    channel = grpc.secure_channel(
+        endpoint,
+        grpc.composite_channel_credentials(grpc.local_channel_credentials(), plugin),
+        options=[("grpc.max_receive_message_length", -1)],
+    )
+    return BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=channel))

@@ -1,0 +1,75 @@
+"""`lakeshift extract`: chunks of a planned table read by processes of this machine."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from lakeshift.cli.exits import Exit, exits
+from lakeshift.cli.show import line
+from lakeshift.cli.stages import LOCAL, StageOption, open_stage
+from lakeshift.errors import SourceNotFound, TransientError
+
+if TYPE_CHECKING:
+    from lakeshift.ports import Ports
+
+# What meets a busy place is tried again, as the state machine does.
+_again = Retrying(
+    retry=retry_if_exception_type(TransientError),
+    stop=stop_after_attempt(8),
+    wait=wait_exponential_jitter(initial=1, max=60),
+    reraise=True,
+)
+
+TableArgument = Annotated[str, typer.Argument(help="The table as project.dataset.table.", metavar="TABLE")]
+ProcessesOption = Annotated[int, typer.Option("--processes", min=1, help="Processes, each reads one chunk at a time.")]
+
+
+def extract(
+    run: Annotated[str, typer.Argument(help="Id of a run, as `submit` prints it.", metavar="RUN")],
+    table: TableArgument,
+    processes: ProcessesOption = 2,
+    stage: StageOption = LOCAL,
+) -> None:
+    """Read the chunks of a planned table from this machine; what others have read already is not read again."""
+    with exits():
+        ports = open_stage(stage).ports
+        try:
+            done = _extracted(ports, run, table, processes, stage)
+        except KeyError as error:
+            step = "see the run's tables: lakeshift status RUN."
+            raise SourceNotFound("the run has no such table", where=f"{run} {table}", next_step=step) from error
+        typer.echo(line(ports.ledger.table(run, table), ports.clock()))
+    raise typer.Exit(Exit.GOOD if done else Exit.PROBLEMS)
+
+
+def _extracted(ports: Ports, run: str, table: str, processes: int, stage: str) -> bool:
+    """Make the chunks, read them, close the table; false when somebody wants the run to stop."""
+    from lakeshift.extract import step
+
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        while True:
+            # Out of time from the start: it makes the chunks, or closes a table that has none left, and reads nothing.
+            got = _again(step.extract, ports, run, table, lambda: True)
+            if got.next in ("done", "paused"):
+                return got.next == "done"
+            left = step.open_chunks(ports, run, table)
+            count = len(left)
+            list(pool.map(_read, [stage] * count, [run] * count, [table] * count, left))
+
+
+def _read(stage: str, run: str, table: str, chunk: str) -> bool:
+    """One chunk, in a process of its own."""
+    from lakeshift.extract.step import extract_one
+
+    return bool(_again(extract_one, _ports(stage), run, table, chunk))
+
+
+@cache
+def _ports(stage: str) -> Ports:
+    return open_stage(stage).ports

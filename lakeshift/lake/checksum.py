@@ -1,0 +1,339 @@
+"""Checksums of values and rows, version 1: 64 bits, a function of value and type, whatever Arrow's framing.
+
+All arithmetic is modulo 2^64; `>>` shifts zeros in; numbers are taken as 64-bit two's complement, little-endian.
+
+    mix(x)    x ^= x >> 30; x *= 0xbf58476d1ce4e5b9; x ^= x >> 27; x *= 0x94d049bb133111eb; x ^= x >> 31
+    key(k)    mix((k + 1) * 0x9e3779b97f4a7c15) | 1                                       k = 0, 1, 2, ...
+    fold(w)   sum over k of key(k) * (y ^ (y >> 32)), where y = w[k] * 0xd6e8feb86659fd93
+    seed(t)   mix of the type's name, up to eight ASCII bytes, as a little-endian number
+    length(n) n * 0xa24baed4963ee407
+
+Hash of a value:
+
+    NULL of any type                    mix("null")
+    bool, int, date, time, timestamp    mix(seed(t) + number); t = "bool", "int", "date", "time", "stamp"
+                                        number: 0 or 1, the integer, days, microseconds of the day, of the epoch
+    float                               mix(seed("float") + bits of the double); every NaN is 0x7ff8000000000000
+    decimal                             mix(seed("decimal") + fold(words of the unscaled number)); two words up to
+                                        38 digits, four above
+    text, binary                        mix(seed(t) + length(bytes) + fold(words)); t = "text", "binary"; the last
+                                        word is padded with zero bytes; of more than 512 bytes, the 8-byte BLAKE2b
+                                        digest takes the place of fold(words)
+    struct                              mix(seed("struct") + sum over fields k of key(k) * hash of field k)
+    list                                mix(seed("list") + length(elements) + sum over k of key(k) * hash of element k)
+
+Hash of a row: mix(seed("row") + sum over columns k of key(k) * hash of column k). mix is a bijection, so numbers never
+collide within a type; everything else collides as 64 random bits do. The constants of mix are those of splitmix64
+(http://prng.di.unimi.it/splitmix64.c). It detects damage; it is no defence against somebody who makes collisions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakeshift.lake import layout
+from lakeshift.lake.words import BLOCK, WORD_BYTES, Block, Words, blocks, extremes
+
+if TYPE_CHECKING:
+    # The layer leaves NumPy's typing out.
+    import numpy.typing as npt
+
+VERSION = 1
+# Text up to here is hashed by words, longer text by BLAKE2b.
+MAX_WORD_TEXT = 512
+# Bytes that text extremes are told apart by: 64 characters of up to four bytes.
+EXTREME_BYTES = 256
+PART_ROWS = 65_536
+
+_MASK = 2**64 - 1
+_MIX_1, _MIX_2 = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+_GOLDEN = 0x9E3779B97F4A7C15
+_FOLD = 0xD6E8FEB86659FD93
+_LENGTH = np.uint64(0xA24BAED4963EE407)
+_NAN = 0x7FF8000000000000
+_KEYS = 4096
+# When fewer values than this share still have words, only those are gathered.
+_SPARSE = 0.6
+
+Extremes = tuple[bytes, bytes, int] | None
+Observer = Callable[[str, pa.Array, Words, Extremes], None]
+"""Called with path, live values, hashes, and for text (least, greatest, longest in bytes) of every leaf."""
+
+
+def mixed(number: int) -> int:
+    """`mix` of one number."""
+    number &= _MASK
+    number = (number ^ (number >> 30)) * _MIX_1 & _MASK
+    number = (number ^ (number >> 27)) * _MIX_2 & _MASK
+    return number ^ (number >> 31)
+
+
+def seed(name: str) -> int:
+    """`seed` of a type."""
+    return mixed(int.from_bytes(name.encode(), "little"))
+
+
+NULL = seed("null")
+
+
+def value_hashes(array: pa.Array) -> Words:
+    """One hash per value.
+
+    Raises:
+        TypeError: a type that neither source nor lake has.
+    """
+    return observed(array, "", None)
+
+
+def row_hashes(batch: pa.RecordBatch) -> Words:
+    """One hash per row, of its columns in order."""
+    return joined(_row_hashes(part) for part in parts(batch))
+
+
+def _row_hashes(batch: pa.RecordBatch) -> Words:
+    combination = Combination(batch.num_rows, "row")
+    for column in batch.columns:
+        combination.add(value_hashes(column))
+    return combination.hashes()
+
+
+def parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """The batch in pieces whose hashes stay in the cache; a fifth faster than the whole."""
+    return (batch.slice(start, PART_ROWS) for start in range(0, batch.num_rows, PART_ROWS))
+
+
+def joined(hashes: Iterable[Words]) -> Words:
+    """Hashes of pieces as one array."""
+    found = list(hashes)
+    return found[0] if len(found) == 1 else np.concatenate(found) if found else np.empty(0, np.uint64)
+
+
+class Combination:
+    """Hashes of rows or structs, made of those of their columns or fields one after another."""
+
+    def __init__(self, rows: int, kind: str) -> None:
+        self._sums = np.full(rows, seed(kind), np.uint64)
+        self._scratch = np.empty(min(rows, BLOCK), np.uint64)
+        self._count = 0
+
+    def add(self, hashes: Words) -> None:
+        """Take up the next column."""
+        key = _keys(self._count + 1)[self._count]
+        self._count += 1
+        for span in _spans(len(hashes)):
+            scratch = self._scratch[: span.stop - span.start]
+            np.multiply(hashes[span], key, out=scratch)
+            self._sums[span] += scratch
+
+    def hashes(self) -> Words:
+        """The combined hashes; nothing can be added after."""
+        for span in _spans(len(self._sums)):
+            _mix(self._sums[span], self._scratch[: span.stop - span.start])
+        return self._sums
+
+
+def observed(array: pa.Array, path: str, observer: Observer | None) -> Words:
+    """One hash per value; the observer sees every leaf inside."""
+    array = layout.plain(array)
+    if pa.types.is_struct(array.type):
+        return _struct(array, path, observer)
+    if layout.is_list(array.type):
+        return _list(array, path, observer)
+    if pa.types.is_dictionary(array.type):
+        return observed(array.dictionary_decode(), path, observer)
+    hashes, found = _leaf(array, observer is not None)
+    _hide_nulls(hashes, array)
+    if observer:
+        observer(path, array, hashes, found)
+    return hashes
+
+
+def _leaf(array: pa.Array, watched: bool) -> tuple[Words, Extremes]:
+    if layout.is_text(array.type):
+        return _text(array, watched)
+    if pa.types.is_decimal(array.type):
+        return _decimal(array), None
+    if pa.types.is_null(array.type):
+        return np.full(len(array), NULL, np.uint64), None
+    name, numbers = _numbers(array)
+    hashes = np.empty(len(array), np.uint64)
+    for span in _spans(len(array)):
+        part = hashes[span]
+        np.copyto(part.view(np.int64), numbers[span], casting="unsafe")
+        part += np.uint64(seed(name))
+        _mix(part, np.empty_like(part))
+    return hashes, None
+
+
+def _struct(array: pa.Array, path: str, observer: Observer | None) -> Words:
+    combination = Combination(len(array), "struct")
+    for child, field in zip(array.flatten(), array.type, strict=True):
+        combination.add(observed(child, f"{path}.{field.name}", observer))
+    hashes = combination.hashes()
+    _hide_nulls(hashes, array)
+    return hashes
+
+
+def _list(array: pa.Array, path: str, observer: Observer | None) -> Words:
+    bounds, values = layout.elements(array)
+    total = np.zeros(len(values) + 1, np.uint64)
+    hashes = observed(values, f"{path}[]", observer)
+    lengths = np.diff(bounds)
+    np.cumsum(_placed(hashes, bounds, lengths), out=total[1:])
+    sums = total[bounds[1:]] - total[bounds[:-1]]
+    sums += lengths.view(np.uint64) * _LENGTH + np.uint64(seed("list"))
+    _mix(sums, np.empty_like(sums))
+    _hide_nulls(sums, array)
+    return sums
+
+
+def _placed(hashes: Words, bounds: layout.Integers, lengths: layout.Integers) -> Words:
+    """Element hashes times the key of their place in their list."""
+    longest = int(lengths.max()) if len(lengths) else 0
+    placed = hashes.copy()
+    if longest <= 1:
+        placed *= _keys(1)[0]
+    else:
+        placed *= _keys(longest)[np.arange(len(hashes)) - np.repeat(bounds[:-1], lengths)]
+    return placed
+
+
+def _hide_nulls(hashes: Words, array: pa.Array) -> None:
+    absent = layout.nulls(array)
+    if absent is not None:
+        hashes[absent] = NULL
+
+
+def _numbers(array: pa.Array) -> tuple[str, npt.NDArray[np.generic]]:
+    kind = array.type
+    if pa.types.is_integer(kind):
+        return "int", layout.fixed(array, kind.to_pandas_dtype())
+    if pa.types.is_boolean(kind):
+        return "bool", np.asarray(pc.fill_null(array, False).to_numpy(zero_copy_only=False))
+    if pa.types.is_floating(kind):
+        return "float", _bits(array)
+    if pa.types.is_date(kind):
+        return "date", layout.fixed(array.cast(pa.date32()), np.int32)
+    if pa.types.is_time(kind):
+        return "time", layout.fixed(array.cast(pa.time64("us")), np.int64)
+    if pa.types.is_timestamp(kind):
+        return "stamp", layout.fixed(array.cast(pa.timestamp("us", kind.tz)), np.int64)
+    raise TypeError(f"no checksum of {kind}")
+
+
+def _bits(array: pa.Array) -> npt.NDArray[np.int64]:
+    doubles = layout.fixed(array.cast(pa.float64()), np.float64)
+    bits = doubles.view(np.int64)
+    odd = np.isnan(doubles)
+    return np.where(odd, np.int64(_NAN), bits) if odd.any() else bits
+
+
+def _decimal(array: pa.Array) -> Words:
+    count = 4 if pa.types.is_decimal256(array.type) else 2
+    if array.type.bit_width < 128:
+        array = array.cast(pa.decimal128(array.type.precision, array.type.scale))
+    words = layout.fixed(array, np.uint64, count)
+    hashes = np.full(len(array), seed("decimal"), np.uint64)
+    for span in _spans(len(array)):
+        part = hashes[span]
+        scratch = np.empty((2, len(part)), np.uint64)
+        for number in range(count):
+            np.copyto(scratch[0], words[span, number], casting="unsafe")
+            _fold(part, scratch[0], scratch[1], number)
+        _mix(part, scratch[0])
+    return hashes
+
+
+def _text(array: pa.Array, watched: bool) -> tuple[Words, Extremes]:
+    binary = pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type)
+    start = np.uint64(seed("binary" if binary else "text"))
+    hashes = np.empty(len(array), np.uint64)
+    found: Extremes = None
+    for block in blocks(array):
+        part, first = hashes[block.start : block.end], block.word(0)
+        np.multiply(block.lengths.view(np.uint64), _LENGTH, out=part)
+        part += start
+        if watched:
+            found = _wider(found, block, extremes(block, first, EXTREME_BYTES))
+        _fold_words(block, part, first)
+        _mix(part, first)
+    return hashes, found
+
+
+def _wider(found: Extremes, block: Block, bounds: tuple[bytes, bytes] | None) -> Extremes:
+    if bounds is None:
+        return found
+    least, greatest, longest = found or (*bounds, 0)
+    return min(least, bounds[0]), max(greatest, bounds[1]), max(longest, int(block.lengths.max()))
+
+
+def _fold_words(block: Block, sums: Words, first: Words) -> None:
+    scratch, lengths = np.empty_like(first), block.lengths
+    long = lengths > MAX_WORD_TEXT
+    if long.any():
+        digests = [hashlib.blake2b(block.value(int(index)), digest_size=8).digest() for index in np.flatnonzero(long)]
+        sums[long] += np.frombuffer(b"".join(digests), "<u8")
+        lengths = np.where(long, 0, lengths)
+        first = np.where(long, np.uint64(0), first)
+    _fold_rest(block, sums, lengths, scratch)
+    _fold(sums, first, scratch, 0)
+
+
+def _fold_rest(block: Block, sums: Words, lengths: layout.Integers, scratch: Words) -> None:
+    """The words behind the first. One that a value has not is 0 and adds 0, so all are folded while most have one."""
+    chosen: npt.NDArray[np.intp] | None = None
+    for number in range(1, -(-int(lengths.max(initial=0)) // WORD_BYTES)):
+        more = (lengths if chosen is None else lengths[chosen]) > number * WORD_BYTES
+        if np.count_nonzero(more) < _SPARSE * len(more) or lengths is not block.lengths:
+            chosen = np.flatnonzero(more) if chosen is None else chosen[more]
+        words = block.word(number, chosen)
+        if chosen is None:
+            _fold(sums, words, scratch, number)
+            continue
+        part = np.zeros_like(words)
+        _fold(part, words, scratch[: len(words)], number)
+        sums[chosen] += part
+
+
+def _fold(sums: Words, words: Words, scratch: Words, number: int) -> None:
+    """Add the `number`th word to the sums; words and scratch are overwritten."""
+    words *= np.uint64(_FOLD)
+    np.right_shift(words, np.uint64(32), out=scratch)
+    words ^= scratch
+    words *= _keys(number + 1)[number]
+    sums += words
+
+
+def _mix(numbers: Words, scratch: Words) -> None:
+    """`mix` in place; scratch is overwritten."""
+    for shift, factor in ((30, _MIX_1), (27, _MIX_2), (31, None)):
+        np.right_shift(numbers, np.uint64(shift), out=scratch)
+        numbers ^= scratch
+        if factor is not None:
+            numbers *= np.uint64(factor)
+
+
+def _keys(count: int) -> Words:
+    """At least `count` keys."""
+    return _made_keys(_KEYS) if count <= _KEYS else _make_keys(count)
+
+
+def _make_keys(count: int) -> Words:
+    keys = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(_GOLDEN)
+    _mix(keys, np.empty_like(keys))
+    keys |= np.uint64(1)
+    return keys
+
+
+_made_keys = lru_cache(maxsize=1)(_make_keys)
+
+
+def _spans(count: int) -> Iterator[slice]:
+    return (slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK))

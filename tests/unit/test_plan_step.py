@@ -1,0 +1,254 @@
+"""The plan step: what is written, found again, made once, and refused before anything starts."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from lakeshift.errors import NameCollision, SplitMismatch, TargetBusy, TerminalError
+from lakeshift.inventory.step import Entry
+from lakeshift.lake import keys
+from lakeshift.model import (
+    ColumnStatistics,
+    ExtractManifest,
+    Failure,
+    Partition,
+    RunState,
+    Scalar,
+    Statistics,
+    TableRecord,
+    TableRef,
+    TableState,
+)
+from lakeshift.plan.step import plan, plan_of
+from lakeshift.ports import Ports
+from tests.unit.plans import PLAIN, RUN, SNAPSHOT, Answers, entry, migration, planned, ports
+
+OLD = "old-aaaaaaaaaaaa"
+SINCE = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def items(made: Ports) -> list[str]:
+    body = json.loads(made.objects.get("staging", f"runs/{RUN}/items.json"))
+    assert all(one["run"] == RUN for one in body)
+    return [one["table"] for one in body]
+
+
+def test_each_table_s_plan_is_found_again() -> None:
+    given = [entry(PLAIN, "a"), entry(PLAIN, "ü" * 40), entry(PLAIN, "c", bytes=9)]
+    made = ports(given)
+    answer = plan(made, RUN)
+    assert (answer.tables, answer.max_concurrency) == (3, 3)
+    for one in given:
+        record = made.ledger.table(RUN, one.ref.id)
+        found = plan_of(made, record)
+        assert found == planned(one, share=100)
+        assert (record.split, record.target) == (found.split, f"shop.{one.ref.table}")
+    assert made.ledger.run(RUN).state is RunState.MIGRATING
+
+
+def test_tables_wanted_first_come_first_then_large_ones() -> None:
+    config = migration([{"match": "wanted*", "priority": 1}, {"match": "last", "priority": -1}])
+    sizes = {"b": 5, "a": 5, "large": 9}
+    given = [entry(PLAIN, name, bytes=size) for name, size in sizes.items()]
+    given += [entry(PLAIN, "wanted", rule=0, bytes=1), entry(PLAIN, "last", rule=1, bytes=99)]
+    made = ports(given, config)
+    plan(made, RUN)
+    assert [name.rsplit(".", 1)[1] for name in items(made)] == ["wanted", "large", "a", "b", "last"]
+
+
+def test_what_cannot_be_planned_is_in_the_ledger_with_its_reason() -> None:
+    missing = Failure(code="SourceNotFound", message="gone")
+    refused = entry(PLAIN, "gone").model_copy(update={"table": None, "refusal": missing})
+    made = ports([entry(PLAIN, "view", type="VIEW"), refused, entry(PLAIN, "good")])
+    assert plan(made, RUN).tables == 1
+    states = {record.table: record.failure.code for record in made.ledger.tables(RUN) if record.failure}
+    assert states == {"p.Shop.view": "ObjectUnsupported", "p.Shop.gone": "SourceNotFound"}
+    assert items(made) == ["p.Shop.good"]
+
+
+def test_a_plan_that_stands_is_never_made_again() -> None:
+    made = ports([entry(PLAIN, name) for name in ("a", "b", "c", "d", "e")])
+    plan(made, RUN)
+    ends: dict[str, dict[str, Any]] = {
+        "a": {"state": TableState.PUBLISHED},
+        "b": {"state": TableState.CANCELLED},
+        "c": {"pending": True},
+    }
+    for name, changes in ends.items():
+        record = made.ledger.table(RUN, f"p.Shop.{name}")
+        made.ledger.save_table(record.model_copy(update=changes))
+    made.objects.put("staging", f"runs/{RUN}/inventory.jsonl", b"")
+    again = plan(made, RUN)
+    assert (again.tables, again.max_concurrency) == (2, 5)
+    assert items(made) == ["p.Shop.d", "p.Shop.e"]
+
+
+class Broken(Answers):
+    """A warehouse that never comes to an end while it is broken."""
+
+    broken = True
+
+    def poll(self, statement: str, seconds: float) -> Any:
+        found = super().poll(statement, seconds)
+        return found if not self.broken else type(found)(finished=False)
+
+
+def test_a_step_that_crashed_before_its_end_is_made_anew() -> None:
+    warehouse = Broken()
+    made = ports([entry(PLAIN, "a")], warehouse=warehouse)
+    with pytest.raises(TargetBusy):
+        plan(made, RUN)
+    warehouse.broken = False
+    assert plan(made, RUN).tables == 1
+    assert plan_of(made, made.ledger.table(RUN, "p.Shop.a")).source.table == "a"
+
+
+def test_a_plan_of_another_making_is_refused() -> None:
+    made = ports([entry(PLAIN, "a")])
+    plan(made, RUN)
+    record = made.ledger.table(RUN, "p.Shop.a")
+    for changes in ({"split": "0" * 64}, {"table": "p.Shop.b"}, {"run": "other"}, {"plan": None}):
+        with pytest.raises(SplitMismatch):
+            plan_of(made, record.model_copy(update=changes))
+
+
+@pytest.mark.parametrize(
+    ("other", "text"),
+    [
+        (
+            TableRef(project="q", dataset="shop", table="ORDERS"),
+            r"p\.Shop\.Orders and q\.shop\.ORDERS would both become",
+        ),
+        (TableRef(project="p", dataset="Shop", table="Orders"), "a table, and a family of tables of that name"),
+    ],
+)
+def test_two_sources_of_one_target_are_both_named(other: TableRef, text: str) -> None:
+    made = ports([entry(PLAIN), entry(PLAIN).model_copy(update={"ref": other})])
+    with pytest.raises(NameCollision, match=text):
+        plan(made, RUN)
+    assert made.ledger.tables(RUN) == []
+
+
+def test_schemas_are_made_once_and_only_those_that_are_needed() -> None:
+    other = entry(PLAIN, "x").model_copy(
+        update={"target_schema": "Other", "table": None, "refusal": Failure(code="x", message="")}
+    )
+    warehouse = Answers()
+    plan(ports([entry(PLAIN, "a"), entry(PLAIN, "b"), other], warehouse=warehouse), RUN)
+    assert [text for text in warehouse.statements if "CREATE SCHEMA" in text] == [
+        "CREATE SCHEMA IF NOT EXISTS lakeshift",
+        'CREATE SCHEMA IF NOT EXISTS "shop"',
+    ]
+
+
+DATED = [*PLAIN, {"name": "at", "type": "DATE"}]
+
+
+def day(number: int, modified: datetime) -> Partition:
+    return Partition(id=f"202401{number:02}", rows=1, bytes=1, modified=modified)
+
+
+def dated(*partitions: Partition) -> Entry:
+    return entry(DATED, rule=0, partition_kind="DAY", partition_column="at", partitions=partitions)
+
+
+def with_previous(
+    rule: dict[str, Any], now: Entry, then: Entry, greatest: Scalar | None = None, strays: int = 0
+) -> Ports:
+    """Ports of a run, and of an older one whose table was published from `then`."""
+    config = migration([{"match": "*", "incremental": rule}])
+    last: list[tuple[object, ...]] = [("p.Shop.Orders", "2026-01-01T00:00:00.000000Z", OLD)]
+    made = ports(
+        [now], config, Answers({"ORDER BY snapshot_at": last, "svv_tables": [("BASE TABLE",)], "COUNT(*)": [(strays,)]})
+    )
+    old = planned(then, config).model_copy(update={"run": OLD})
+    body = old.model_dump_json().encode()
+    made.objects.put("staging", "old.jsonl", body)
+    place = {"key": "old.jsonl", "start": 0, "length": len(body)}
+    record = TableRecord.model_validate(
+        {"run": OLD, "table": old.source.id, "target": old.target.id, "state": "published", "plan": place}
+    )
+    made.ledger.add_tables([record.model_copy(update={"split": old.split, "cut": "0123456789"})])
+    column = ColumnStatistics(path="id", values=1, nulls=0, max=greatest)
+    extract = ExtractManifest(
+        run=OLD, table=old.source.id, split=old.split, read=1, rows=1, bytes=1, files=(),
+        statistics=Statistics(rows=1, sum="0", xor="0", columns=(column,)),
+    )  # fmt: skip
+    made.objects.put("lake", keys.extract_record(old.lake_prefix, "0123456789"), extract.model_dump_json().encode())
+    return made
+
+
+def test_an_incremental_run_builds_on_what_was_published_last() -> None:
+    later = SNAPSHOT.replace(hour=0)
+    made = with_previous(
+        {"by": "partition"}, dated(day(1, SINCE.replace(year=2025)), day(2, later)), dated(day(1, SINCE))
+    )
+    plan(made, RUN)
+    found = plan_of(made, made.ledger.table(RUN, "p.Shop.Orders"))
+    assert found.increment
+    assert (found.increment.previous, found.increment.since) == (OLD, SINCE)
+    assert [one.lower for one in found.increment.ranges] == ["2024-01-02"]
+
+
+def test_rows_where_the_source_has_no_partition_are_replaced_as_well() -> None:
+    same = dated(day(1, SINCE.replace(year=2025)), day(3, SINCE.replace(year=2025)))
+    made = with_previous({"by": "partition"}, same, same, strays=1)
+    plan(made, RUN)
+    found = plan_of(made, made.ledger.table(RUN, "p.Shop.Orders"))
+    assert found.increment
+    assert [(one.lower, one.upper, one.nulls) for one in found.increment.ranges] == [
+        (None, "2024-01-01", True),
+        ("2024-01-02", "2024-01-03", False),
+        ("2024-01-04", None, False),
+    ]
+    assert len(found.slices) == 3
+
+
+def test_a_cursor_goes_on_from_the_greatest_value_that_was_read() -> None:
+    made = with_previous({"by": "column", "column": "Id"}, dated(), dated(), greatest=41)
+    plan(made, RUN)
+    found = plan_of(made, made.ledger.table(RUN, "p.Shop.Orders"))
+    assert found.increment
+    assert [(one.lower, one.nulls) for one in found.increment.ranges] == [("41", True)]
+
+
+def test_a_run_that_is_forgotten_or_another_s_target_is_read_in_full() -> None:
+    made = with_previous({"by": "partition"}, dated(day(1, SINCE)), dated(day(1, SINCE)))
+    answers = made.warehouse(migration().target)
+    assert isinstance(answers, Answers)
+    answers.answers["ORDER BY snapshot_at"] = [("p.Shop.Orders", "2026-01-01T00:00:00.000000Z", "unknown")]
+    plan(made, RUN)
+    found = plan_of(made, made.ledger.table(RUN, "p.Shop.Orders"))
+    assert found.increment is None
+    assert "has forgotten run unknown" in found.notes[0]
+
+
+def test_a_sample_of_the_same_table_is_nothing_to_build_on() -> None:
+    made = with_previous({"by": "partition"}, dated(day(1, SINCE)), dated(day(1, SINCE)))
+    answers = made.warehouse(migration().target)
+    assert isinstance(answers, Answers)
+    answers.answers["ORDER BY snapshot_at"] = [("p.Shop.Orders sample 5 %", "2026-01-01T00:00:00.000000Z", OLD)]
+    plan(made, RUN)
+    assert "nothing of this table" in plan_of(made, made.ledger.table(RUN, "p.Shop.Orders")).notes[0]
+
+
+def test_a_run_is_divided_among_its_tables() -> None:
+    made = ports(
+        [entry(PLAIN, f"t{number}", bytes=10**12) for number in range(7)], migration(extract={"readStreams": 20})
+    )
+    answer = plan(made, RUN)
+    streams = {plan_of(made, record).streams for record in made.ledger.tables(RUN)}
+    assert (answer.max_concurrency, streams) == (7, {2})
+
+
+def test_a_run_without_a_snapshot_is_refused() -> None:
+    made = ports([entry(PLAIN)])
+    run = made.ledger.run(RUN)
+    made.ledger.save_run(run.model_copy(update={"snapshot": None}), run.state)
+    with pytest.raises(TerminalError, match="no snapshot"):
+        plan(made, RUN)
+    assert made.ledger.tables(RUN) == []
