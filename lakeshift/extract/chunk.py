@@ -23,7 +23,6 @@ from lakeshift.ports import Ports, Source
 log = structlog.get_logger()
 
 Question = Callable[[], bool]
-LakeForm = Callable[[pa.RecordBatch], pa.RecordBatch]
 CONTENT_TYPE = "application/vnd.apache.parquet"
 # A stream is not worth cutting when less than this many row groups are left of it by the estimate.
 MIN_GROUPS_TO_SPLIT = 4
@@ -93,9 +92,9 @@ def _opened(reading: Reading, chunk: ChunkRecord) -> ChunkRecord:
 class _Groups:
     """Row groups of one call of the source, with a look ahead; holds one group at most."""
 
-    def __init__(self, groups: Iterator[pa.Table]) -> None:
+    def __init__(self, groups: Iterator[pa.RecordBatch]) -> None:
         self._groups = groups
-        self._next: pa.Table | None = None
+        self._next: pa.RecordBatch | None = None
 
     def ended(self) -> bool:
         """True when no group is left; the next one is read for it."""
@@ -103,7 +102,7 @@ class _Groups:
             self._next = next(self._groups, None)
         return self._next is None
 
-    def take(self) -> pa.Table:
+    def take(self) -> pa.RecordBatch:
         """The next group, which must be there."""
         group, self._next = self._next, None
         return group
@@ -131,22 +130,32 @@ def _say(chunk: ChunkRecord, file: LakeFile) -> None:
     log.info("extract.file", run=chunk.run, table=chunk.table, chunk=chunk.chunk, rows=file.rows, bytes=file.bytes)
 
 
-def _groups(reading: Reading, chunk: ChunkRecord) -> Generator[pa.Table]:
-    with closing(reading.source.read(chunk.stream, chunk.offset, reading.plan.stall_seconds)) as batches:
-        yield from row_groups(batches, reading.plan.rows_per_group, reading.plan.group_bytes)
+def _groups(reading: Reading, chunk: ChunkRecord) -> Generator[pa.RecordBatch]:
+    """Row groups in their lake form, from where the chunk ends."""
+    plan = reading.plan
+    lake_form = rows.converter(plan.columns, _constants(plan, chunk))
+    with closing(reading.source.read(chunk.stream, chunk.offset, plan.stall_seconds)) as pages:
+        for group in row_groups(pages, plan.rows_per_group, plan.group_bytes):
+            yield lake_form(_joined(group))
+            del group
+
+
+def _joined(group: pa.Table) -> pa.RecordBatch:
+    """The pages of a group as one batch: every step after costs less over one than over a hundred."""
+    batches = group.to_batches()
+    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
 
 
 def _file(reading: Reading, chunk: ChunkRecord, groups: _Groups) -> tuple[LakeFile, Statistics | None]:
     """Write one file, group by group; each is gone before the next one is gathered."""
     plan, places = reading.plan, reading.ports.places
     key = keys.parquet_file(plan.lake_prefix, chunk.chunk, chunk.attempt, chunk.offset)
-    lake_form = rows.converter(plan.columns, _constants(plan, chunk))
     measured = Accumulator(rows.schema(plan.columns)) if plan.statistics else None
     upload = reading.ports.objects.upload(places.lake, key, CONTENT_TYPE)
     read = 0
     with upload as sink, FileWriter(sink, rows.schema(plan.columns)) as writer:
         while not (groups.ended() or writer.bytes >= plan.file_bytes or (writer.rows and reading.stop())):
-            read += _group(plan, groups.take(), lake_form, measured, writer)
+            read += _write(plan, groups.take(), measured, writer)
         written = writer.close()
     file = LakeFile(
         key=key, offset=chunk.offset, read=read, rows=written.rows, bytes=written.bytes, sha256=written.sha256
@@ -154,26 +163,13 @@ def _file(reading: Reading, chunk: ChunkRecord, groups: _Groups) -> tuple[LakeFi
     return file, measured.result() if measured else None
 
 
-def _group(
-    plan: TablePlan, group: pa.Table, lake_form: LakeForm, measured: Accumulator | None, writer: FileWriter
-) -> int:
-    """Convert, measure and write one row group; returns the rows of the source that it stands for."""
-    read = group.num_rows
-    batch = _kept(plan, lake_form(_one_batch(group)))
-    del group
+def _write(plan: TablePlan, group: pa.RecordBatch, measured: Accumulator | None, writer: FileWriter) -> int:
+    """Measure and write one row group; returns the rows of the source that it stands for."""
+    kept = group if plan.sample is None else sampled(group, row_hashes(group), plan.sample)
     if measured:
-        measured.add(batch)
-    writer.write(batch)
-    return int(read)
-
-
-def _one_batch(group: pa.Table) -> pa.RecordBatch:
-    """The pages of a group as one: every step after costs less over one batch than over fifty."""
-    return group.combine_chunks().to_batches()[0]
-
-
-def _kept(plan: TablePlan, batch: pa.RecordBatch) -> pa.RecordBatch:
-    return batch if plan.sample is None else sampled(batch, row_hashes(batch), plan.sample)
+        measured.add(kept)
+    writer.write(kept)
+    return int(group.num_rows)
 
 
 def _constants(plan: TablePlan, chunk: ChunkRecord) -> dict[str, str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Condition
+
+import pyarrow as pa
 
 from lakeshift.errors import SessionLost
 from lakeshift.extract.chunk import Reading, extract_chunk
@@ -69,6 +72,15 @@ class _Work:
             self._change.notify_all()
 
 
+def prepare_process() -> None:
+    """Make a process one that reads for long in little memory; nothing changes when it is called again."""
+    # Clients and their models are half a million objects; the cyclic collector would walk through them every second.
+    gc.freeze()
+    # Arrow's own choice keeps half as much again (415 against 375 MiB for lineitem) and is no faster here.
+    if "jemalloc" in pa.supported_memory_backends():
+        pa.set_memory_pool(pa.jemalloc_memory_pool())
+
+
 def read_chunks(
     reading: Reading, record: TableRecord, chunks: Sequence[ChunkRecord], readers: int, progress: Callable[[], None]
 ) -> None:
@@ -76,6 +88,7 @@ def read_chunks(
 
     The first error of a reader stops the others at their next commit and is raised.
     """
+    prepare_process()
     work = _Work(chunks)
     outer = reading.stop
     reading = replace(reading, stop=lambda: work.stopped or outer(), idle=work.idle, give=work.add)

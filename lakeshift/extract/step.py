@@ -13,7 +13,7 @@ from lakeshift.check.step import migration_of
 from lakeshift.errors import LedgerConflict, SessionLost, SplitMismatch
 from lakeshift.extract import cut
 from lakeshift.extract.chunk import Question, Reading, empty_file, extract_chunk
-from lakeshift.extract.readers import read_chunks
+from lakeshift.extract.readers import prepare_process, read_chunks
 from lakeshift.extract.session import chunks_of, counted, lose
 from lakeshift.lake import keys
 from lakeshift.lake.statistics import merge
@@ -96,6 +96,7 @@ def extract_one(ports: Ports, run: str, table: str, chunk: str) -> bool:
     if found is None or found.done:
         return found is not None
     source = ports.source(migration_of(ports, run).sources[plan.source_index])
+    prepare_process()
     try:
         return extract_chunk(Reading(ports, source, plan, stop=_HeldUp(ports, run)), found).done
     except SessionLost as error:

@@ -19,6 +19,9 @@ MAX_SLICES = 10_000
 HUGE_CHUNKS = 4
 # The source gives no more streams: https://cloud.google.com/bigquery/docs/reference/storage/rpc
 MAX_STREAMS = 1_000
+# A table of less than a chunk still has work for a few readers: a stream for each 64 MiB, up to four.
+READER_BYTES = 64 * 2**20
+FEW_STREAMS = 4
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,9 @@ def within(table: SourceTable, wanted: Range, chunk_bytes: int) -> tuple[Slice, 
 
 
 def streams_of(size: int, chunk_bytes: int) -> int:
-    """Read streams of a table without partitions: one for each chunk's bytes."""
-    return max(1, min(MAX_STREAMS, -(-size // chunk_bytes)))
+    """Read streams of a table without partitions: one for each chunk's bytes, a few for what is less than that."""
+    few = min(FEW_STREAMS, size // READER_BYTES)
+    return max(1, few, min(MAX_STREAMS, -(-size // chunk_bytes)))
 
 
 def _of_shard(shard: Shard, wanted: Range | None, chunk_bytes: int) -> Slice:

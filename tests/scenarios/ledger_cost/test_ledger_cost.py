@@ -1,0 +1,27 @@
+"""A run of small tables writes and moves as much as docs/explanation/ledger-cost.md says."""
+
+from __future__ import annotations
+
+from lakeshift.model import RunState
+from tests.contract.test_ledger_cost import stated
+from tests.scenarios.cloud import Cloud, config
+
+TABLES = 10
+
+
+def test_a_run_costs_what_the_document_says(cloud: Cloud) -> None:
+    cloud.bigquery("CREATE SCHEMA IF NOT EXISTS demo.cost")
+    for index in range(TABLES):
+        cloud.bigquery(f"CREATE OR REPLACE TABLE demo.cost.t{index} AS SELECT {index} AS id")
+    before = cloud.admin("usage")
+    record = cloud.wait(cloud.submit("cost", config("cost", inputMaxParallelism=2)))
+    after = cloud.admin("usage")
+
+    assert record.state is RunState.SUCCEEDED
+    written = after["dynamodb"]["write_units"] - before["dynamodb"]["write_units"]
+    entered = after["transitions"] - before["transitions"]
+    units = TABLES * (stated("table writes") + stated("chunk writes")) + stated("run writes")
+    states = TABLES * stated("table transitions") + stated("run transitions")
+    # A slow machine writes progress more often, and a step that meets a busy place is called again.
+    assert units <= written <= units + TABLES
+    assert states <= entered <= states + TABLES
