@@ -25,7 +25,7 @@ READABLE = ("TABLE", "SNAPSHOT", "CLONE", SHARDED)
 MIB = 2**20
 # A row group is held in memory while it is made: so many rows, fewer where these have more bytes.
 MAX_GROUP_ROWS = 128 * 1024
-GROUP_BYTES = 32 * MIB
+GROUP_BYTES = 16 * MIB
 # https://cloud.google.com/bigquery/pricing#analysis_pricing_models, on demand, US
 DOLLARS_PER_TIB = 6.25
 

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow as pa
+
 from localcloud.bigquery.server import Twin
 from localcloud.bigquery.settings import Settings
 
@@ -27,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         signal.signal(number, lambda *_: ended.set())
     ready: Path | None = options.ready
     values = {k: v for k, v in vars(options).items() if k != "ready"}
+    # Any of the many worker threads may make the next page, and Arrow's own allocator keeps memory for each of them.
+    pa.set_memory_pool(pa.system_memory_pool())
     with Twin(Settings(**values)) as twin:
         if ready is not None:
             _announce(ready, twin)

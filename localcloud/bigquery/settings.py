@@ -22,7 +22,7 @@ class Settings:
     session_seconds: int = 6 * 3600
     stream_bytes: int = 64 * 1024 * 1024
     max_streams: int = 1000
-    response_bytes: int = 4 * 1024 * 1024
+    response_bytes: int = 10 * 1024 * 1024
     workers: int = 256
     cache_bytes: int = 1_500_000_000
     max_concurrent_reads: int | None = None

@@ -24,7 +24,8 @@ def batch_message(batch: pa.RecordBatch, codec: str | None) -> pa.Buffer:
         begin = sink.tell()
         writer.write_batch(batch)
         end = sink.tell()
-    return sink.getvalue().slice(begin, end - begin)
+    # The sink's memory is up to twice as large, and pages are kept.
+    return pa.py_buffer(sink.getvalue().slice(begin, end - begin).to_pybytes())
 
 
 def response(data: pa.Buffer, rows: int, schema: bytes | None, progress: tuple[float, float]) -> bytes:
