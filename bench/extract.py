@@ -58,7 +58,10 @@ def contenders(place: Place, table: str, codecs: dict[str, str]) -> dict[str, Ca
     address = place.address
 
     def ours(statistics_: str) -> Callable[[], Measured]:
-        return lambda: python("bench.extract_ours", address, place.s3, table, statistics_)
+        # The variable that the deployed function has.
+        return lambda: python(
+            "bench.extract_ours", address, place.s3, table, statistics_, ARROW_DEFAULT_MEMORY_POOL="jemalloc"
+        )
 
     def peer(way: str) -> Callable[[], Measured]:
         return lambda: official(place, table, way, codecs[way])

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console as Screen
 
 from lakeshift.cli.exits import Exit, errors, exit_of, exits
+from lakeshift.cli.extract import extract
 from lakeshift.cli.local import local
 from lakeshift.cli.orders import cancel as cancel_run
 from lakeshift.cli.orders import pause as pause_run
@@ -36,6 +37,7 @@ app = typer.Typer(
     "Exit codes: 0 all good, 1 problems in the run or stopped short of its end, 2 bad input, 3 environment.",
 )
 app.add_typer(local, name="local")
+app.command()(extract)
 
 ConfigArgument = Annotated[Path, typer.Argument(help="The config file, JSON.", metavar="CONFIG")]
 RunArgument = Annotated[str, typer.Argument(help="Id of a run, as `submit` prints it.", metavar="RUN")]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.config import STAGE_NAMES, STAGES, VERBS
+from infra.config import STAGE_NAMES, STAGES, VERBS, StageName
 from tests.infra.templates import Assembly, Template, text
 
 PARAMETERS = {
@@ -39,7 +39,10 @@ ENVIRONMENT = {
     "POWERTOOLS_METRICS_NAMESPACE": "Lakeshift",
 }
 WAREHOUSE_USERS = {"check", "plan", "load", "validate", "publish"}
-READERS = {stage: {"LAKESHIFT_READERS": "2" if stage == "dev" else "4"} for stage in STAGE_NAMES}
+READERS = {
+    stage: {"LAKESHIFT_READERS": "2" if stage == "dev" else "4", "ARROW_DEFAULT_MEMORY_POOL": "jemalloc"}
+    for stage in STAGE_NAMES
+}
 ROLE = {"LAKESHIFT_WAREHOUSE_ROLE_ARN": "WarehouseRole"}
 OUTPUTS = {
     "ConfigBucket": "StorageConfig",
@@ -99,7 +102,7 @@ def test_a_function_runs_its_verb_with_the_sizes_of_its_stage(pipeline: Template
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_function_knows_its_stage_and_where_things_are(pipeline: Template, stage: str, verb: str) -> None:
+def test_a_function_knows_its_stage_and_where_things_are(pipeline: Template, stage: StageName, verb: str) -> None:
     function = pipeline.one("AWS::Lambda::Function", f"Steps{verb.capitalize()}Function")
     found = {name: text(value) for name, value in function["Environment"]["Variables"].items()}
     own = {**(ROLE if verb in WAREHOUSE_USERS else {}), **(READERS[stage] if verb == "extract" else {})}

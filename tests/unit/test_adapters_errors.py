@@ -26,6 +26,7 @@ from google.cloud import bigquery
 from lakeshift.adapters import redshift
 from lakeshift.adapters.aws import store_errors
 from lakeshift.adapters.bigquery import BigQuerySource
+from lakeshift.adapters.bigquery_storage import StorageReader
 from lakeshift.adapters.redshift import RedshiftData
 from lakeshift.adapters.s3 import S3Objects
 from lakeshift.adapters.secrets import ManagedSecrets
@@ -232,9 +233,13 @@ def test_every_error_of_the_source_is_one_of_ours(error: Exception, ours: type[E
         (google.Unknown("?"), SourceBusy),
     ],
 )
-def test_only_reading_loses_a_session(error: Exception, ours: type[Exception]) -> None:
+def test_only_reading_loses_a_session(error: Exception, ours: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lakeshift.adapters.bigquery_storage.FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("lakeshift.adapters.bigquery_storage.MAX_PAUSE_SECONDS", 0.002)
+    reader = StorageReader.__new__(StorageReader)
+    reader._client = SimpleNamespace(read_rows=raising(error))  # type: ignore[assignment]
     with pytest.raises(ours):
-        list(source(_storage=SimpleNamespace(read_rows=raising(error))).read("stream", 0))
+        list(reader.read("stream", 0, 1.0))
 
 
 def test_a_column_finer_than_microseconds_is_refused() -> None:

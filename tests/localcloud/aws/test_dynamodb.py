@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from localcloud.aws import dynamodb
 
-ABSENT = {"ConditionExpression": "attribute_not_exists(id)"}
+ABSENT: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(id)"}
 
 
 @pytest.fixture

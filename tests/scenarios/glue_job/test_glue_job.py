@@ -1,62 +1,97 @@
-"""The deployed Glue job extracts a planned table by the same use case as the function: same files, same record."""
+"""Tables that the plan gives to Glue: Spark moves them by the same code, and a lost executor costs one chunk."""
 
 from __future__ import annotations
 
+import os
+import signal
 import time
+from pathlib import Path
 from typing import Any
 
-from lakeshift.lake import keys
-from lakeshift.model import Rows, RunState, TablePlan, TableRecord, TableState
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lakeshift.extract.session import counted
+from lakeshift.extract.step import extract_of
+from lakeshift.model import ExtractManifest, RunState, Statistics
+from lakeshift.plan.step import plan_of
+from localcloud import flights
 from tests.scenarios.cloud import Cloud, config
 
-TABLE = "demo.glued.numbers"
+SHARDS, SHARD_ROWS = 4, 6_000
+ON_GLUE: dict[str, Any] = {"extract": {"engine": "glue"}}
 
 
-def planned_again(cloud: Cloud, run: str) -> str:
-    """A second run with the plan of the first one, of which nothing is extracted yet."""
-    ports, again = cloud.console.ports, "glued-ffffffffffff"
-    staging = ports.places.staging
-    ports.objects.put(
-        staging, keys.run_file(again, "config.json"), ports.objects.get(staging, keys.run_file(run, "config.json"))
-    )
-    plan = TablePlan.model_validate_json(ports.objects.get(staging, keys.table_file(run, TABLE, "plan.json")))
-    moved = plan.model_copy(update={"run": again, "lake_prefix": plan.lake_prefix.replace(run, again)})
-    ports.objects.put(staging, keys.table_file(again, TABLE, "plan.json"), moved.model_dump_json().encode())
-    ports.ledger.add_tables([TableRecord(run=again, table=TABLE, target="glued.numbers", state=TableState.PLANNED)])
-    return again
+def extracts(cloud: Cloud, run: str) -> dict[str, ExtractManifest]:
+    """What the complete extract of each table is made of."""
+    ports = cloud.console.ports
+    return {name: extract_of(ports, plan_of(ports, record), record) for name, record in cloud.tables(run).items()}
 
 
-def run_job(cloud: Cloud, arguments: dict[str, str]) -> dict[str, Any]:
-    glue = cloud.client("glue")
-    name = next(name for name in glue.list_jobs()["JobNames"] if "dev" in name.lower())
-    started = glue.start_job_run(JobName=name, Arguments=arguments)["JobRunId"]
+def test_spark_moves_the_flights_with_the_same_checksums_as_the_function(cloud: Cloud, tmp_path: Path) -> None:
+    for table, file, schema in flights.write(tmp_path):
+        cloud.seed(f"demo.glued.{table.name}", file, schema, partition=table.partition, cluster=list(table.cluster))
+    measured: list[dict[str, Statistics | None]] = []
+    ways: dict[str, dict[str, Any]] = {"by_function": {}, "by_spark": ON_GLUE}
+    for name, more in ways.items():
+        record = cloud.wait(cloud.submit(name, config("glued", target={"schema": name}, inputMaxParallelism=3, **more)))
+        assert record.state is RunState.SUCCEEDED, cloud.tables(record.run)
+        engines = {plan_of(cloud.console.ports, each).engine for each in cloud.tables(record.run).values()}
+        assert engines == ({"glue"} if more else {"lambda"})
+        found = extracts(cloud, record.run)
+        assert {each.read for each in found.values()} == {each.rows for each in found.values()}
+        measured.append({table: each.statistics for table, each in found.items()})
+    assert measured[0] == measured[1]
+    assert all(statistics for statistics in measured[0].values())
+    rows = cloud.redshift("SELECT COUNT(*) AS n FROM by_spark.flights")[0]["n"]
+    assert int(rows) == 336_776
+
+
+def executors() -> dict[int, str]:
+    """Spark executors of this machine: process id and working folder."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if b"CoarseGrainedExecutorBackend" in (entry / "cmdline").read_bytes():
+                found[int(entry.name)] = str((entry / "cwd").readlink())
+        except OSError:
+            continue
+    return found
+
+
+def test_a_killed_executor_costs_one_chunk(cloud: Cloud, tmp_path: Path) -> None:
+    for shard in range(SHARDS):
+        numbers = pa.array(range(shard * SHARD_ROWS, (shard + 1) * SHARD_ROWS), pa.int64())
+        pq.write_table(pa.table({"n": numbers}), tmp_path / "shard.parquet")
+        cloud.seed(f"demo.lost.days_2026010{shard + 1}", tmp_path / "shard.parquet")
+    stalled = "demo.lost.days_20260101"
+    cloud.bigquery_forget("requests")
+    cloud.bigquery_admin("faults", {"kind": "stall", "table": stalled, "after_rows": 2_000, "seconds": 60})
+    run = cloud.submit("lost", config("lost", **ON_GLUE))
+    kill_one_of(cloud, stalled)
+    record = cloud.wait(run)
+
+    assert record.state is RunState.SUCCEEDED, cloud.tables(run)
+    table = cloud.tables(run)["days"]
+    assert table.rows.source == table.rows.lake == table.rows.target == SHARDS * SHARD_ROWS
+    total = SHARDS * SHARD_ROWS
+    assert int(cloud.redshift("SELECT SUM(n) AS s FROM lost.days")[0]["s"]) == total * (total - 1) // 2
+    chunks = counted(cloud.console.ports, table)
+    assert len(chunks) == SHARDS
+    sent: dict[str, Any] = cloud.bigquery_admin("requests")["rows"]
+    assert SHARD_ROWS < sent[stalled] <= 2 * SHARD_ROWS
+    assert sum(sent.values()) - total <= 2 * SHARD_ROWS  # the executor's chunk, and the one it may have begun
+
+
+def kill_one_of(cloud: Cloud, stalled: str) -> None:
+    """Kill the executor that waits for rows of a stalled table."""
+    before = set(executors())
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        found: dict[str, Any] = glue.get_job_run(JobName=name, RunId=started)["JobRun"]
-        if found["JobRunState"] not in ("STARTING", "RUNNING", "WAITING"):
-            return found
-        time.sleep(0.2)
-    raise AssertionError("the job run does not end")
-
-
-def test_the_job_extracts_a_planned_table(cloud: Cloud) -> None:
-    cloud.bigquery("CREATE SCHEMA IF NOT EXISTS demo.glued")
-    cloud.bigquery("CREATE OR REPLACE TABLE demo.glued.numbers AS SELECT n FROM UNNEST(GENERATE_ARRAY(1, 1000)) AS n")
-    record = cloud.wait(cloud.submit("glued", config("glued")))
-    assert record.state is RunState.SUCCEEDED
-    again = planned_again(cloud, record.run)
-
-    done = run_job(cloud, {"--run": again, "--table": TABLE})
-
-    assert done["JobRunState"] == "SUCCEEDED", done.get("ErrorMessage")
-    table = cloud.console.ports.ledger.table(again, TABLE)
-    assert (table.state, table.rows) == (TableState.EXTRACTED, Rows(source=1000, lake=1000))
-    files = [chunk.files for chunk in cloud.console.ports.ledger.chunks(again, TABLE)]
-    first = [chunk.files for chunk in cloud.console.ports.ledger.chunks(record.run, TABLE)]
-    assert [[file.sha256 for file in chunk] for chunk in files] == [[file.sha256 for file in chunk] for chunk in first]
-
-
-def test_a_job_without_its_table_fails_and_says_so(cloud: Cloud) -> None:
-    done = run_job(cloud, {"--run": "none-000000000000", "--table": TABLE})
-    assert done["JobRunState"] == "FAILED"
-    assert "none-000000000000" in done["ErrorMessage"]
+    while cloud.bigquery_admin("requests")["rows"].get(stalled, 0) == 0:
+        assert time.monotonic() < deadline, "the job does not begin to read"
+        time.sleep(0.1)
+    time.sleep(1.0)
+    started = [pid for pid in executors() if pid not in before] or list(executors())
+    assert started
+    for pid in started:
+        os.kill(pid, signal.SIGKILL)
