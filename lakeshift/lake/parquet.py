@@ -18,7 +18,7 @@ from lakeshift.errors import ValidationFailed
 from lakeshift.lake import layout
 from lakeshift.lake.sizes import Sizes, counts_more_than_arrow, row_bytes
 
-GROUP_BYTES = 32 * 1024 * 1024
+GROUP_BYTES = 16 * 1024 * 1024
 """Bytes of a row group at most, by `row_bytes`; twice that is needed while it is put together."""
 _FOOTER_TAIL_BYTES = 8
 # What reaches the sink at a time, at least; a page's header alone would be a call of some bytes.

@@ -87,7 +87,7 @@ def test_filter_priority_and_settings_reach_the_plan() -> None:
     )
     made = planned(entry(PLAIN, rule=0), config)
     assert (made.row_filter, made.priority, made.file_bytes, made.stall_seconds) == ("Id > 3", 7, 128 * MIB, 5)
-    assert (made.statistics, made.rows_per_group, made.group_bytes) == (False, 131_072, 32 * MIB)
+    assert (made.statistics, made.rows_per_group, made.group_bytes) == (False, 131_072, 16 * MIB)
 
 
 def test_the_sample_of_a_rule_is_stronger_and_a_whole_one_is_none() -> None:
