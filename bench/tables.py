@@ -130,7 +130,7 @@ def _items(random: np.random.Generator, rows: int) -> pa.ListArray:
         parts = [_words(random, count, 1, 2000), pa.array(random.integers(1, 20, count)), price]
         return pa.StructArray.from_arrays(parts, ["sku", "count", "price"])
 
-    return pa.ListArray.from_arrays(*_lists(random, rows, 6, values))
+    return pa.ListArray.from_arrays(*_lists(random, rows, 20, values))
 
 
 def _lists(

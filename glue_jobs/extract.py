@@ -6,7 +6,7 @@ from functools import partial
 from pyspark import SparkContext
 
 from lakeshift.bootstrap import job_ports
-from lakeshift.extract.step import extract_one, open_chunks
+from lakeshift.extract.step import extract_one, open_chunks, streams_of
 
 
 def options(arguments: list[str]) -> dict[str, str]:
@@ -27,9 +27,12 @@ def read(given: dict[str, str], chunk: str) -> None:
 def main(arguments: list[str]) -> None:
     """Read every open chunk; the state machine then calls the function, which finishes the table."""
     given = options(arguments)
-    chunks = open_chunks(job_ports(tuple(given.items())), given["run"], given["table"])
+    ports = job_ports(tuple(given.items()))
+    chunks = open_chunks(ports, given["run"], given["table"])
+    # As many tasks as the plan has streams: a worker with more cores than that does not go over the run's budget.
+    tasks = min(len(chunks), streams_of(ports, given["run"], given["table"]))
     if chunks:
-        SparkContext.getOrCreate().parallelize(chunks, len(chunks)).foreach(partial(read, given))
+        SparkContext.getOrCreate().parallelize(chunks, tasks).foreach(partial(read, given))
 
 
 if __name__ == "__main__":

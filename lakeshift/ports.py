@@ -190,6 +190,9 @@ class Ledger(Protocol):
     def chunks(self, run: str, table: str) -> list[ChunkRecord]:
         """All chunks of a table, by name."""
 
+    def chunk(self, run: str, table: str, chunk: str) -> ChunkRecord:
+        """One chunk; KeyError when unknown."""
+
     def save_chunk(self, record: ChunkRecord) -> ChunkRecord:
         """Write a chunk that still has the record's version, and return it with the next one; else LedgerConflict."""
 

@@ -15,6 +15,7 @@ import grpc
 import pyarrow as pa
 import structlog
 from google.api_core import exceptions as google
+from google.api_core.gapic_v1 import routing_header
 from google.api_core.retry import exponential_sleep_generator
 from google.auth.transport.grpc import AuthMetadataPlugin
 from google.auth.transport.requests import Request
@@ -41,6 +42,9 @@ _RESET = ("RST_STREAM", "unexpected EOS")
 MAX_ATTEMPTS = 8
 FIRST_PAUSE_SECONDS = 0.25
 MAX_PAUSE_SECONDS = 32.0
+# Google's library carries no types.
+_routing: Any = routing_header.to_grpc_metadata
+_from_grpc: Any = google.from_grpc_error
 _ONE_THREAD = pa.ipc.IpcReadOptions(use_threads=False)
 
 
@@ -92,13 +96,18 @@ class StorageReader:
 
     def _call(self, stream: str, offset: int, stall_seconds: float) -> Iterator[pa.RecordBatch]:
         """One ReadRows call. Its first message carries the schema, the others do not."""
-        call: Any = self._client.read_rows(read_stream=stream, offset=offset, retry=None, timeout=None)
+        # Not by the client's own method: that waits for the first message, outside of our watch.
+        request = types.ReadRowsRequest(read_stream=stream, offset=offset)
+        method: Any = self._client.transport.read_rows
+        call = method(request, metadata=[_routing({"read_stream": stream})])
         schema = b""
         with closing(_Watch(call, stall_seconds)) as watch:
             for message in map(types.ReadRowsResponse.pb, watch.messages()):
                 schema = message.arrow_schema.serialized_schema or schema
                 if not schema:
                     raise SourceBusy("the stream began without its schema", where=stream)
+                if not message.arrow_record_batch.serialized_record_batch:
+                    continue
                 yield _batch(schema, message.arrow_record_batch.serialized_record_batch)
 
 
@@ -129,6 +138,8 @@ class _Watch:
                 message = next(messages)
             except StopIteration:
                 return
+            except grpc.RpcError as error:
+                raise _from_grpc(error) from error
             self._waiting_since = None
             yield message
 

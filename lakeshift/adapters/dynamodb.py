@@ -118,6 +118,10 @@ class DynamoLedger:
         """All chunks of a table, by name."""
         return [_chunk(item) for item in self._query(self._chunks, "run_table", f"{run}#{table}")]
 
+    def chunk(self, run: str, table: str, chunk: str) -> ChunkRecord:
+        """One chunk; KeyError when unknown."""
+        return _chunk(self._get(self._chunks, {"run_table": f"{run}#{table}", "chunk": chunk}))
+
     def save_chunk(self, record: ChunkRecord) -> ChunkRecord:
         """Write a chunk that still has the record's version, and return it with the next one."""
         refuse_large(record)

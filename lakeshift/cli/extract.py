@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from multiprocessing import get_context
@@ -58,6 +59,9 @@ def _extracted(ports: Ports, run: str, table: str, processes: int, stage: str) -
             got = _again(step.extract, ports, run, table, lambda: True)
             if got.next in ("done", "paused"):
                 return got.next == "done"
+            if not ports.ledger.table(run, table).cut:
+                time.sleep(step.RESULT_POLL_SECONDS)  # the query of a view is under way
+                continue
             left = step.open_chunks(ports, run, table)
             count = len(left)
             list(pool.map(_read, [stage] * count, [run] * count, [table] * count, left))

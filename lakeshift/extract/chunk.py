@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import structlog
 
-from lakeshift.errors import SessionLost
+from lakeshift.errors import LedgerConflict, SessionLost
 from lakeshift.extract import cut
 from lakeshift.lake import keys, rows
 from lakeshift.lake.checksum import row_hashes
@@ -85,6 +85,8 @@ def _opened(reading: Reading, chunk: ChunkRecord) -> ChunkRecord:
     """The chunk with its stream. Its session is in the ledger before a row is read: two workers read the same one."""
     if chunk.session:
         return chunk
+    if _slice(reading.plan, chunk).streams > 1:
+        raise LedgerConflict("the slice waits for a session of several streams", where=chunk.chunk)
     session = reading.source.open_session(reading.plan, _slice(reading.plan, chunk))
     return reading.ports.ledger.save_chunk(cut.opened(chunk, session))
 
@@ -119,7 +121,7 @@ def _read_on(reading: Reading, chunk: ChunkRecord, *, divisible: bool) -> ChunkR
             file, statistics = _file(reading, chunk, groups)
             stopping = reading.stop()
             # The look at the next group says whether the chunk is done, so that saying it needs no write of its own.
-            after = with_file(chunk, file, statistics, done=not stopping and groups.ended())
+            after = with_file(chunk, file, statistics, done=groups.ended())
             chunk = ledger.save_chunk(after)
             _say(chunk, file)
             if stopping or chunk.done or (divisible and reading.idle() and _long(reading.plan, chunk)):
@@ -133,7 +135,7 @@ def _say(chunk: ChunkRecord, file: LakeFile) -> None:
 def _groups(reading: Reading, chunk: ChunkRecord) -> Generator[pa.RecordBatch]:
     """Row groups in their lake form, from where the chunk ends."""
     plan = reading.plan
-    lake_form = rows.converter(plan.columns, _constants(plan, chunk))
+    lake_form = rows.converter(plan.columns, _constants(plan, chunk), _slice(plan, chunk).missing)
     with closing(reading.source.read(chunk.stream, chunk.offset, plan.stall_seconds)) as pages:
         for group in row_groups(pages, plan.rows_per_group, plan.group_bytes):
             yield lake_form(_joined(group))
@@ -157,10 +159,18 @@ def _file(reading: Reading, chunk: ChunkRecord, groups: _Groups) -> tuple[LakeFi
         while not (groups.ended() or writer.bytes >= plan.file_bytes or (writer.rows and reading.stop())):
             read += _write(plan, groups.take(), measured, writer)
         written = writer.close()
+        _check_current(reading, chunk)
     file = LakeFile(
         key=key, offset=chunk.offset, read=read, rows=written.rows, bytes=written.bytes, sha256=written.sha256
     )
     return file, measured.result() if measured else None
+
+
+def _check_current(reading: Reading, chunk: ChunkRecord) -> None:
+    """Give the upload up when another worker has committed this very file: a stop may have made it a shorter one."""
+    stands = reading.ports.ledger.chunk(chunk.run, chunk.table, chunk.chunk)
+    if stands.version != chunk.version:
+        raise LedgerConflict("another worker went on with the chunk", where=chunk.chunk)
 
 
 def _write(plan: TablePlan, group: pa.RecordBatch, measured: Accumulator | None, writer: FileWriter) -> int:
@@ -191,7 +201,8 @@ def _divided(reading: Reading, chunk: ChunkRecord) -> ChunkRecord:
     try:
         # The cut may fall before the rows that are committed: then the first half has no such offset.
         with closing(reading.source.read(halves.primary, chunk.offset, reading.plan.stall_seconds)) as batches:
-            next(batches, None)
+            if next(batches, None) is None:
+                return chunk
     except SessionLost:
         return chunk
     first, remainder = cut.divided(chunk, halves)

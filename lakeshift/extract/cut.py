@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+from lakeshift.errors import SplitMismatch
 from lakeshift.model import ChunkRecord, TablePlan, TableRecord
 from lakeshift.ports import Children, ReadSession
 
@@ -58,7 +59,13 @@ def spread(root: ChunkRecord, session: ReadSession) -> ChunkRecord:
 
 
 def opened(root: ChunkRecord, session: ReadSession) -> ChunkRecord:
-    """A root that is read by itself, with its session; a session without streams has no rows."""
+    """A root that is read by itself, with its session; a session without streams has no rows.
+
+    Raises:
+        SplitMismatch: the source gave more streams than the one that was asked for.
+    """
+    if len(session.streams) > 1:
+        raise SplitMismatch(f"{len(session.streams)} streams came for one", where=root.chunk)
     stream = next(iter(session.streams), "")
     return root.model_copy(update={"session": session.name, "stream": stream, "done": not stream})
 

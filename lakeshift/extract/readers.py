@@ -10,11 +10,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from threading import Condition
 
-from lakeshift.errors import SessionLost
+import structlog
+
+from lakeshift.errors import LedgerConflict, SessionLost
 from lakeshift.extract.chunk import Reading, extract_chunk
 from lakeshift.extract.session import lose
-from lakeshift.model import ChunkRecord, TableRecord
+from lakeshift.model import ChunkRecord
 
+log = structlog.get_logger()
 # How often progress is written while chunks are read (seconds).
 PROGRESS_SECONDS = 5.0
 
@@ -76,9 +79,7 @@ def prepare_process() -> None:
     gc.freeze()
 
 
-def read_chunks(
-    reading: Reading, record: TableRecord, chunks: Sequence[ChunkRecord], readers: int, progress: Callable[[], None]
-) -> None:
+def read_chunks(reading: Reading, chunks: Sequence[ChunkRecord], readers: int, progress: Callable[[], None]) -> None:
     """Read chunks with at most `readers` threads until all are done, lost, or it is time to stop.
 
     The first error of a reader stops the others at their next commit and is raised.
@@ -88,7 +89,7 @@ def read_chunks(
     outer = reading.stop
     reading = replace(reading, stop=lambda: work.stopped or outer(), idle=work.idle, give=work.add)
     with ThreadPoolExecutor(readers, thread_name_prefix="reader") as threads:
-        futures = [threads.submit(_reader, reading, record, work) for _ in range(readers)]
+        futures = [threads.submit(_reader, reading, work) for _ in range(readers)]
         _follow(futures, work, progress)
     for future in futures:
         future.result()
@@ -109,7 +110,7 @@ def _follow(futures: Sequence[Future[None]], work: _Work, progress: Callable[[],
         raise
 
 
-def _reader(reading: Reading, record: TableRecord, work: _Work) -> None:
+def _reader(reading: Reading, work: _Work) -> None:
     while not reading.stop():
         with work.next() as chunk:
             if chunk is None:
@@ -117,4 +118,7 @@ def _reader(reading: Reading, record: TableRecord, work: _Work) -> None:
             try:
                 extract_chunk(reading, chunk)
             except SessionLost as error:
-                lose(reading.ports, record, chunk, str(error))
+                lose(reading.ports, chunk, str(error))
+            except LedgerConflict as error:
+                # Another worker reads it; what is left of it after that is listed again.
+                log.info("extract.conflict", run=chunk.run, table=chunk.table, chunk=chunk.chunk, reason=str(error))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import structlog
 
+from lakeshift.errors import LedgerConflict
 from lakeshift.extract import cut
 from lakeshift.model import ChunkRecord, TablePlan, TableRecord
 from lakeshift.ports import Ports, ReadSession, Source
@@ -20,7 +22,7 @@ def chunks_of(ports: Ports, source: Source, plan: TablePlan, record: TableRecord
         LedgerConflict: another worker opened a session of the same slice; called again, the step sees it.
     """
     standing = counted(ports, record)
-    waiting = [chunk for chunk in standing if cut.is_root(chunk) and not chunk.session and _several(plan, chunk)]
+    waiting = [chunk for chunk in standing if waits(plan, chunk)]
     for root in waiting:
         _spread(ports, source, plan, root)
     return counted(ports, record) if waiting else standing
@@ -31,17 +33,19 @@ def counted(ports: Ports, record: TableRecord) -> list[ChunkRecord]:
     return cut.counted(record, ports.ledger.chunks(record.run, record.table))
 
 
-def lose(ports: Ports, record: TableRecord, chunk: ChunkRecord, reason: str) -> None:
+def lose(ports: Ports, chunk: ChunkRecord, reason: str) -> None:
     """Void the chunks of a slice whose session is gone; the slice is read again at the same snapshot."""
-    roots = [root for root in counted(ports, record) if root.chunk == cut.root_id(chunk)]
-    for root in roots:
-        if root.session == chunk.session:
-            log.warning("extract.session_lost", run=root.run, table=root.table, chunk=root.chunk, reason=reason)
+    root = ports.ledger.chunk(chunk.run, chunk.table, cut.root_id(chunk))
+    if root.session == chunk.session:
+        log.warning("extract.session_lost", run=root.run, table=root.table, chunk=root.chunk, reason=reason)
+        # Of two readers that have lost the same session one voids it.
+        with suppress(LedgerConflict):
             ports.ledger.save_chunk(cut.reset(root))
 
 
-def _several(plan: TablePlan, root: ChunkRecord) -> bool:
-    return plan.slices[root.slice].streams > 1
+def waits(plan: TablePlan, chunk: ChunkRecord) -> bool:
+    """True for the root of a slice of several streams that has no session, and so no chunks to read."""
+    return cut.is_root(chunk) and not chunk.session and plan.slices[chunk.slice].streams > 1
 
 
 def _spread(ports: Ports, source: Source, plan: TablePlan, root: ChunkRecord) -> None:

@@ -14,7 +14,7 @@ from lakeshift.errors import LedgerConflict, SessionLost, SplitMismatch
 from lakeshift.extract import cut
 from lakeshift.extract.chunk import Question, Reading, empty_file, extract_chunk
 from lakeshift.extract.readers import prepare_process, read_chunks
-from lakeshift.extract.session import chunks_of, counted, lose
+from lakeshift.extract.session import chunks_of, counted, lose, waits
 from lakeshift.lake import keys
 from lakeshift.lake.statistics import merge
 from lakeshift.ledger.tables import begin, end, passed
@@ -67,7 +67,9 @@ def extract(ports: Ports, run: str, table: str, out_of_time: Question) -> Extrac
     record = begin(ports, record, "extract", TableState.EXTRACTING)
     source = ports.source(migration.sources[plan.source_index])
     reading = Reading(ports, source, plan, stop=lambda: late() or held_up())
-    if not (_result_stands(reading) and _extracted(reading, record)):
+    if not _result_stands(reading):
+        return Extracted(next="paused" if held_up() else "extract", load=load)
+    if not _extracted(reading, record):
         return _to_go_on(plan, load=load, paused=held_up())
     _finish(ports, source, plan, ports.ledger.table(run, table), pending=not load)
     return Extracted(next="done", load=load)
@@ -82,7 +84,12 @@ def open_chunks(ports: Ports, run: str, table: str) -> list[str]:
     record = ports.ledger.table(run, table)
     plan = plan_of(ports, record)
     _check_cut(plan, record)
-    return [chunk.chunk for chunk in counted(ports, record) if not chunk.done]
+    return [chunk.chunk for chunk in counted(ports, record) if not chunk.done and not waits(plan, chunk)]
+
+
+def streams_of(ports: Ports, run: str, table: str) -> int:
+    """Read streams that the plan lets a table have open at a time."""
+    return plan_of(ports, ports.ledger.table(run, table)).streams
 
 
 def extract_one(ports: Ports, run: str, table: str, chunk: str) -> bool:
@@ -92,15 +99,17 @@ def extract_one(ports: Ports, run: str, table: str, chunk: str) -> bool:
     """
     record = ports.ledger.table(run, table)
     plan = plan_of(ports, record)
-    found = next((each for each in counted(ports, record) if each.chunk == chunk), None)
-    if found is None or found.done:
-        return found is not None
+    _check_cut(plan, record)
+    found = ports.ledger.chunk(run, table, chunk)
+    root = ports.ledger.chunk(run, table, cut.root_id(found))
+    if found.done or root.session != found.session:
+        return found.done
     source = ports.source(migration_of(ports, run).sources[plan.source_index])
     prepare_process()
     try:
         return extract_chunk(Reading(ports, source, plan, stop=_HeldUp(ports, run)), found).done
     except SessionLost as error:
-        lose(ports, record, found, str(error))
+        lose(ports, found, str(error))
         return False
 
 
@@ -162,10 +171,10 @@ def _extracted(reading: Reading, record: TableRecord) -> bool:
         chunks = chunks_of(ports, reading.source, plan, record)
         left = [chunk for chunk in chunks if not chunk.done]
         record = _progress(ports, record, chunks)
+        _check_attempts(chunks)
         if not left or plan.engine == "glue" or reading.stop():
             return not left
-        _check_attempts(left)
-        read_chunks(reading, record, left, _readers(ports, plan), _reporter(ports, record))
+        read_chunks(reading, left, _readers(ports, plan), _reporter(ports, record))
         record = ports.ledger.table(record.run, record.table)
 
 
@@ -186,8 +195,8 @@ def _check_cut(plan: TablePlan, record: TableRecord) -> None:
 
 
 def _check_attempts(chunks: Sequence[ChunkRecord]) -> None:
-    worst = max(chunks, key=lambda chunk: chunk.attempt)
-    if worst.attempt >= MAX_SESSIONS:
+    worst = max(chunks, key=lambda chunk: chunk.attempt, default=None)
+    if worst and worst.attempt >= MAX_SESSIONS:
         step = "see that no reader is stopped for hours; then: lakeshift resume RUN."
         raise SessionLost(f"{worst.attempt} read sessions were lost", where=worst.chunk, next_step=step)
 
@@ -201,7 +210,11 @@ def _reporter(ports: Ports, record: TableRecord) -> Callable[[], None]:
     last = [record]
 
     def report() -> None:
-        last[0] = _progress(ports, last[0], counted(ports, last[0]))
+        try:
+            last[0] = _progress(ports, last[0], counted(ports, last[0]))
+        except LedgerConflict:
+            # Another worker has said how far the table is; the readers have nothing to do with that.
+            last[0] = ports.ledger.table(record.run, record.table)
 
     return report
 

@@ -6,13 +6,13 @@ Nothing is rounded: every conversion is exact or raises.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakeshift.errors import ValueUnsupported
+from lakeshift.errors import SplitMismatch, ValueUnsupported
 from lakeshift.lake import layout
 from lakeshift.model import Column, ColumnPlan, Kind
 from lakeshift.types.redshift import MAX_DECIMAL_DIGITS
@@ -63,30 +63,39 @@ Convert = Callable[[pa.RecordBatch], pa.RecordBatch]
 _Step = Callable[[pa.Array], pa.Array]
 
 
-def converter(columns: Sequence[ColumnPlan], constants: Mapping[str, str] | None = None) -> Convert:
+def converter(
+    columns: Sequence[ColumnPlan], constants: Mapping[str, str] | None = None, missing: Collection[str] = ()
+) -> Convert:
     """A function that makes of a batch as the source delivers it one as the lake stores it; to be made once per plan.
 
-    Columns that need no change are passed on as they are. What the plan does not hold is not touched. A planned
-    column that a batch lacks (an older shard of a family) is NULL, or has the text that `constants` gives its name.
+    Columns that need no change are passed on as they are. What the plan does not hold is not touched. A column of
+    `missing` (an older shard of a family lacks it) is NULL; one of `constants` has that text. Names are compared
+    without regard to case, as BigQuery does: https://cloud.google.com/bigquery/docs/schemas#column_names
 
     Raises:
         ValueUnsupported: by the function, for a value that the lake cannot hold exactly; names the column.
+        SplitMismatch: by the function, for a planned column that the source did not deliver.
     """
     fixed = constants or {}
+    absent = {name.casefold() for name in missing}
     target = schema(columns)
     steps = [(plan.source.name, _step(plan)) for plan in columns]
 
-    def made(batch: pa.RecordBatch, number: int) -> pa.Array:
+    def made(batch: pa.RecordBatch, places: Mapping[str, int], number: int) -> pa.Array:
         name, step = steps[number]
-        place = batch.schema.get_field_index(name)
-        if place >= 0:
+        place = places.get(name.casefold())
+        if place is not None:
             return step(batch.column(place))
         if name in fixed:
             return pa.repeat(pa.scalar(fixed[name], target.field(number).type), batch.num_rows)
+        if name.casefold() not in absent:
+            raise SplitMismatch("the source did not deliver a planned column", where=name)
         return pa.nulls(batch.num_rows, target.field(number).type)
 
     def converted(batch: pa.RecordBatch) -> pa.RecordBatch:
-        return pa.RecordBatch.from_arrays([made(batch, number) for number in range(len(steps))], schema=target)
+        places = {name.casefold(): place for place, name in enumerate(batch.schema.names)}
+        arrays = [made(batch, places, number) for number in range(len(steps))]
+        return pa.RecordBatch.from_arrays(arrays, schema=target)
 
     return converted
 
@@ -110,8 +119,10 @@ def _step(plan: ColumnPlan) -> _Step:
             return array if array.type == target else array.view(target)
         try:
             return _value(array, column, name, nested=False)
-        except pa.ArrowInvalid as error:
-            raise ValueUnsupported(f"a value does not fit the lake type: {error}", where=name) from error
+        except pa.ArrowInvalid:
+            # Arrow's own text quotes the value, which belongs in no log.
+            what = f"a value of type {array.type} does not fit the lake's {target}"
+            raise ValueUnsupported(what, where=name) from None
 
     return step
 

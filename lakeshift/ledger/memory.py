@@ -82,6 +82,10 @@ class MemoryLedger:
         with self._lock:
             return [record for key, record in sorted(self._chunks.items()) if key[:2] == (run, table)]
 
+    def chunk(self, run: str, table: str, chunk: str) -> ChunkRecord:
+        """One chunk; KeyError when unknown."""
+        return self._chunks[run, table, chunk]
+
     def save_chunk(self, record: ChunkRecord) -> ChunkRecord:
         """Write a chunk that still has the record's version, and return it with the next one."""
         refuse_large(record)

@@ -60,6 +60,10 @@ def check_target(warehouse: Warehouse, plan: TablePlan) -> None:
     if last and str(last[0][1]) > sql.instant(plan.snapshot):
         raise Superseded(f"{plan.target.id} holds a later snapshot, of {last[0][1]}", where=plan.source.id)
 
+    if plan.increment and last and str(last[0][2]) not in (plan.increment.previous, plan.run):
+        what = f"{plan.target.id} was published by {last[0][2]} since this increment was planned"
+        raise Superseded(what, where=plan.source.id, next_step="submit the config again: a new increment.")
+
 
 def _ours(plan: TablePlan, owner: str) -> bool:
     """True when what stands there was published from the plan's source; an increment needs all of it, not a sample."""

@@ -249,6 +249,9 @@ def test_a_chunk_is_written_on_the_version_that_was_read(ledger: Ledger) -> None
     with pytest.raises(LedgerConflict):
         ledger.save_chunk(chunk_record("a-00009"))
     assert ledger.chunks("shop-1", "p.d.orders") == [first]
+    assert ledger.chunk("shop-1", "p.d.orders", "a-00000") == first
+    with pytest.raises(KeyError):
+        ledger.chunk("shop-1", "p.d.orders", "a-00009")
     ledger.add_chunks([chunk_record()])
     assert ledger.chunks("shop-1", "p.d.orders") == [first]
 

@@ -15,9 +15,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lakeshift.errors import LedgerConflict, QuotaExhausted, SourceBusy, SplitMismatch, StoreBusy
+from lakeshift.errors import LedgerConflict, QuotaExhausted, SessionLost, SourceBusy, SplitMismatch, StoreBusy
 from lakeshift.extract import cut
-from lakeshift.extract.session import counted
+from lakeshift.extract.session import counted, lose
+from lakeshift.extract.step import extract_one, open_chunks
 from lakeshift.lake import rows
 from lakeshift.model import Order, Rows, TableState
 from localcloud.bigquery.seed import client
@@ -296,6 +297,27 @@ def test_a_plan_that_is_another_one_is_refused(job: Plans) -> None:
     other = it.record.model_copy(update={"split": it.plan.split, "cut": "0" * 10})
     it.ports.ledger.save_table(other)
     with pytest.raises(SplitMismatch, match="the chunks are of 0000000000"):
+        it.once()
+
+
+def test_a_slice_of_several_streams_is_never_read_as_one(job: Plans) -> None:
+    """Its root after a lost session is no chunk to read, whoever has seen it last."""
+    it = job(PLAIN, chunk_bytes=CHUNK_BYTES)
+    it.once(After(3))
+    root = next(chunk for chunk in it.chunks if cut.is_root(chunk))
+    lose(it.ports, root, "for the test")
+    assert open_chunks(it.ports, it.plan.run, PLAIN.id) == []
+    with pytest.raises(LedgerConflict, match="several streams"):
+        extract_one(it.ports, it.plan.run, PLAIN.id, root.chunk)
+    it.to_the_end()
+    check_complete(it)
+
+
+def test_sessions_that_are_always_lost_end_the_extract(job: Plans, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lakeshift.extract.step.MAX_SESSIONS", 3)
+    it = job(PLAIN, chunk_bytes=CHUNK_BYTES)
+    wire.fault("expire_session", table=PLAIN.id, times=100)
+    with pytest.raises(SessionLost, match="3 read sessions were lost"):
         it.once()
 
 

@@ -237,7 +237,7 @@ def test_only_reading_loses_a_session(error: Exception, ours: type[Exception], m
     monkeypatch.setattr("lakeshift.adapters.bigquery_storage.FIRST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr("lakeshift.adapters.bigquery_storage.MAX_PAUSE_SECONDS", 0.002)
     reader = StorageReader.__new__(StorageReader)
-    reader._client = SimpleNamespace(read_rows=raising(error))  # type: ignore[assignment]
+    reader._client = SimpleNamespace(transport=SimpleNamespace(read_rows=raising(error)))  # type: ignore[assignment]
     with pytest.raises(ours):
         list(reader.read("stream", 0, 1.0))
 

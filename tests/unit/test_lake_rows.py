@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakeshift.errors import ValueUnsupported
+from lakeshift.errors import SplitMismatch, ValueUnsupported
 from lakeshift.lake.rows import convert, converter, decimal_text, interval_text, schema
 from lakeshift.plan.table import column_plan
 from lakeshift.types.bigquery import columns
@@ -184,7 +184,8 @@ def test_columns_that_the_plan_does_not_hold_are_not_touched() -> None:
 def test_columns_that_a_shard_lacks_are_null_or_constant() -> None:
     fields = [*SHIPMENT, {"name": "Wide", "type": "BIGNUMERIC"}, {"name": "_table_suffix", "type": "STRING"}]
     plans = [column_plan(column) for column in columns(fields)]
-    convert_all = converter(plans, {"_table_suffix": "20240131"})
+    absent = {field["name"] for field in fields} - {"code", "_table_suffix"}
+    convert_all = converter(plans, {"_table_suffix": "20240131"}, absent)
     result = convert_all(shipments().select(["code"]))
     result.validate(full=True)
     assert result.schema == schema(plans)
@@ -193,6 +194,25 @@ def test_columns_that_a_shard_lacks_are_null_or_constant() -> None:
     for name in ("id", "no", "legs", "wide"):
         assert result[name].null_count == 4
     assert convert_all(shipments().slice(0, 0)).num_rows == 0
+
+
+def test_names_are_found_without_regard_to_case() -> None:
+    made = converter([column_plan(column) for column in columns([{"name": "Id", "type": "INT64"}])])
+    assert made(pa.record_batch({"ID": pa.array([1, 2])}))["id"].to_pylist() == [1, 2]
+
+
+def test_a_planned_column_that_does_not_come_is_never_taken_for_null() -> None:
+    made = converter([column_plan(column) for column in columns([{"name": "a", "type": "INT64"}])])
+    with pytest.raises(SplitMismatch, match=r"did not deliver.*\[a\]"):
+        made(pa.record_batch({"b": pa.array([1])}))
+
+
+def test_a_refused_value_is_not_quoted() -> None:
+    made = converter([column_plan(column) for column in columns([{"name": "a", "type": "INT64"}])])
+    with pytest.raises(ValueUnsupported) as raised:
+        made(pa.record_batch({"a": pa.array([1.625])}))
+    assert "1.625" not in str(raised.value)
+    assert raised.value.__cause__ is None
 
 
 def test_types_may_change_between_batches() -> None:

@@ -34,6 +34,9 @@ from lakeshift import bootstrap
 def open_chunks(ports, run, table):
     return [f"{run}-{table}-{number}" for number in range(int(ports["LAKESHIFT_CHUNKS"]))]
 
+def streams_of(ports, run, table):
+    return 100
+
 def extract_one(ports, run, table, chunk):
     folder = Path(ports["LAKESHIFT_FOLDER"])
     seen = {"pid": os.getpid(), "executor": executor(), "driver": os.environ["DRIVER"] == str(os.getpid()),
