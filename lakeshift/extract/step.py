@@ -69,7 +69,8 @@ def extract(ports: Ports, run: str, table: str, out_of_time: Question) -> Extrac
     reading = Reading(ports, source, plan, stop=lambda: late() or held_up())
     if not _result_stands(reading):
         return Extracted(next="paused" if held_up() else "extract", load=load)
-    if not _extracted(reading, record):
+    # Who has asked to stop while the last file was written is heard too: nothing is loaded after a cancel.
+    if not _extracted(reading, record) or held_up():
         return _to_go_on(plan, load=load, paused=held_up())
     _finish(ports, source, plan, ports.ledger.table(run, table), pending=not load)
     return Extracted(next="done", load=load)

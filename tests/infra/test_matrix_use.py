@@ -50,6 +50,7 @@ LEDGER = {
     "pending": "tables:pending",
     "add_chunks": "chunks:write",
     "chunks": "chunks:read",
+    "chunk": "chunks:read",
     "save_chunk": "chunks:write",
     "split_chunk": "chunks:write",
 }
