@@ -25,14 +25,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import dlt_environment, twin
+from bench import environments, twin
 from bench.address import DATASET, PROJECT
-from bench.processes import CACHE, ROOT, Measured, python
+from bench.processes import CACHE, ROOT, Measured, measure, python
 
 RUNS = 5
 TABLES = ("lineitem", "nested")
 PEERS = ("to_arrow", "stream")
 CODECS = ("none", "lz4")
+DLT_PEER = Path(__file__).parent / "dlt_peer.py"
 RESULTS = Path(__file__).parent / "results" / "extract.json"
 PACKAGES = ("google-cloud-bigquery-storage", "google-cloud-bigquery", "grpcio", "pyarrow", "obstore", "protobuf")
 SINKS = {
@@ -46,8 +47,9 @@ Round = dict[str, Measured]
 
 @dataclass(frozen=True)
 class Place:
-    """Where the contenders find the source, the store, and room for files."""
+    """Where the contenders find the source, the store, room for files, and the modules that a function has."""
 
+    program: Path
     address: Path
     s3: str
     folder: Path
@@ -60,7 +62,13 @@ def contenders(place: Place, table: str, codecs: dict[str, str]) -> dict[str, Ca
     def ours(statistics_: str) -> Callable[[], Measured]:
         # The variable that the deployed function has.
         return lambda: python(
-            "bench.extract_ours", address, place.s3, table, statistics_, ARROW_DEFAULT_MEMORY_POOL="jemalloc"
+            place.program,
+            "bench.extract_ours",
+            address,
+            place.s3,
+            table,
+            statistics_,
+            ARROW_DEFAULT_MEMORY_POOL="jemalloc",
         )
 
     def peer(way: str) -> Callable[[], Measured]:
@@ -71,15 +79,15 @@ def contenders(place: Place, table: str, codecs: dict[str, str]) -> dict[str, Ca
         "to_arrow": peer("to_arrow"),
         "ours_nostats": ours("off"),
         "stream": peer("stream"),
-        "decode": lambda: python("bench.limit", "decode", address, table),
-        "encode": lambda: python("bench.limit", "encode", address, table),
+        "decode": lambda: python(place.program, "bench.limit", "decode", address, table),
+        "encode": lambda: python(place.program, "bench.limit", "encode", address, table),
     }
 
 
 def official(place: Place, table: str, way: str, codec: str) -> Measured:
     """One run of the official client."""
     with tempfile.TemporaryDirectory(dir=place.folder) as folder:
-        return python("bench.official", way, codec, place.address, table, folder)
+        return python(place.program, "bench.official", way, codec, place.address, table, folder)
 
 
 def faster_codecs(place: Place, table: str) -> dict[str, str]:
@@ -105,7 +113,7 @@ def rounds(place: Place, table: str, runs: int, dlt: Path | None) -> tuple[dict[
 
 def _dlt(place: Place, table: str, program: Path) -> Measured:
     with tempfile.TemporaryDirectory(dir=place.folder) as folder:
-        return dlt_environment.move(program, place.address, f"{PROJECT}.{DATASET}.{table}", Path(folder))
+        return measure([program, DLT_PEER, place.address, f"{PROJECT}.{DATASET}.{table}", folder])
 
 
 def limit_seconds(measured: Round, cores: int) -> float:
@@ -207,7 +215,8 @@ def measure_tables(*, runs: int, quick: bool, dlt: Path | None) -> dict[str, dic
         twin.running(quick=quick) as address,
         null_s3(Path(folder)) as s3,
     ):
-        place = Place(Path(folder) / "address.json", s3, Path(folder))
+        program = environments.python(environments.DEPLOYED)
+        place = Place(program, Path(folder) / "address.json", s3, Path(folder))
         address.write(place.address)
         for table in TABLES:
             rows = twin.rows(address, table)
@@ -243,14 +252,14 @@ def dlt_program(*, wanted: bool) -> tuple[Path | None, str]:
     if not wanted:
         return None, "not measured: left out by --no-dlt"
     try:
-        return dlt_environment.python(), dlt_environment.version()
-    except dlt_environment.Unavailable as error:
+        return environments.python(environments.DLT), environments.version(environments.DLT, "dlt[filesystem,parquet]")
+    except environments.Unavailable as error:
         return None, f"not measured: {error}"
 
 
 def planning(tables: int) -> dict[str, Any]:
     """Seconds and peak memory of planning so many tables."""
-    measured = python("bench.plan_100k", str(tables))
+    measured = python(environments.python(environments.DEPLOYED), "bench.plan_100k", str(tables))
     return {
         "seconds": round(float(measured.said["seconds"]), 2),
         "peak_mib": round(measured.peak_mib, 1),

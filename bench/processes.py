@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -70,9 +69,9 @@ def _environment(more: Mapping[str, str]) -> dict[str, str]:
     return {**kept, **ours, **more}
 
 
-def python(module: str, *arguments: str | Path, **environment: str) -> Measured:
-    """Run a module of this environment, with more variables if it is deployed with some."""
-    return measure([sys.executable, "-m", module, *arguments], **environment)
+def python(program: Path, module: str, *arguments: str | Path, **environment: str) -> Measured:
+    """Run a module by an environment's interpreter, with more variables if it is deployed with some."""
+    return measure([program, "-m", module, *arguments], **environment)
 
 
 def report(**figures: object) -> None:

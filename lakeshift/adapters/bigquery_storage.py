@@ -45,6 +45,15 @@ MAX_PAUSE_SECONDS = 32.0
 # Google's library carries no types.
 _routing: Any = routing_header.to_grpc_metadata
 _from_grpc: Any = google.from_grpc_error
+# What may be on its way to a reader beyond the message at hand. Without this gRPC guesses it from the round trip, takes
+# a busy machine for a long line, and holds hundreds of megabytes.
+# https://github.com/grpc/grpc/blob/master/include/grpc/impl/channel_arg_names.h
+AHEAD_BYTES = 4 * 2**20
+_OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", AHEAD_BYTES),
+)
 _ONE_THREAD = pa.ipc.IpcReadOptions(use_threads=False)
 
 
@@ -100,21 +109,42 @@ class StorageReader:
         request = types.ReadRowsRequest(read_stream=stream, offset=offset)
         method: Any = self._client.transport.read_rows
         call = method(request, metadata=[_routing({"read_stream": stream})])
-        schema = b""
+        pages: _Pages | None = None
         with closing(_Watch(call, stall_seconds)) as watch:
             for message in map(types.ReadRowsResponse.pb, watch.messages()):
-                schema = message.arrow_schema.serialized_schema or schema
-                if not schema:
+                if message.arrow_schema.serialized_schema:
+                    pages = _Pages(message.arrow_schema.serialized_schema)
+                if pages is None:
                     raise SourceBusy("the stream began without its schema", where=stream)
-                if not message.arrow_record_batch.serialized_record_batch:
-                    continue
-                yield _batch(schema, message.arrow_record_batch.serialized_record_batch)
+                if message.arrow_record_batch.serialized_record_batch:
+                    yield pages.decoded(message.arrow_record_batch.serialized_record_batch)
 
 
-def _batch(schema: bytes, message: bytes) -> pa.RecordBatch:
-    """One record batch. As a stream of its own it is decoded by this thread: handing pages of a thousand rows to
-    Arrow's pool, as `pa.ipc.read_record_batch` does, costs twice as much."""
-    return pa.ipc.open_stream(pa.py_buffer(schema + message), options=_ONE_THREAD).read_next_batch()
+class _Pages:
+    """Decodes the record batches of one call, as one Arrow stream whose next message lies here.
+
+    A stream is decoded by the thread that reads it: handing pages of a thousand rows to Arrow's pool, as
+    `pa.ipc.read_record_batch` does, costs twice as much; a stream for each page would read the schema each time.
+    """
+
+    closed = False
+
+    def __init__(self, schema: bytes) -> None:
+        self._left = memoryview(schema)
+        self._stream = pa.ipc.open_stream(pa.PythonFile(self, mode="r"), options=_ONE_THREAD)
+
+    def decoded(self, message: bytes) -> pa.RecordBatch:
+        """The record batch of one message."""
+        self._left = memoryview(message)
+        return self._stream.read_next_batch()
+
+    def read(self, size: int) -> bytes:
+        """What Arrow asks for next of the message."""
+        taken, self._left = self._left[:size], self._left[size:]
+        return bytes(taken)
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 class _Watch:
@@ -218,12 +248,12 @@ def _check_echo(wanted: types.ReadSession, got: types.ReadSession, part: Slice) 
 
 
 def _client(credentials: service_account.Credentials, endpoint: str) -> BigQueryReadClient:
+    return BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=_channel(credentials, endpoint)))
+
+
+def _channel(credentials: service_account.Credentials, endpoint: str) -> grpc.Channel:
     if not endpoint:
-        return BigQueryReadClient(credentials=credentials)
+        return BigQueryReadGrpcTransport.create_channel(credentials=credentials, options=_OPTIONS)
     plugin = grpc.metadata_call_credentials(AuthMetadataPlugin(credentials, Request()))  # type: ignore[no-untyped-call]
-    channel = grpc.secure_channel(
-        endpoint,
-        grpc.composite_channel_credentials(grpc.local_channel_credentials(), plugin),
-        options=[("grpc.max_receive_message_length", -1)],
-    )
-    return BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=channel))
+    secrets = grpc.composite_channel_credentials(grpc.local_channel_credentials(), plugin)
+    return grpc.secure_channel(endpoint, secrets, options=_OPTIONS)

@@ -11,6 +11,7 @@ import structlog
 
 from lakeshift.errors import LedgerConflict, SessionLost
 from lakeshift.extract import cut
+from lakeshift.inventory.family import SUFFIX
 from lakeshift.lake import keys, rows
 from lakeshift.lake.checksum import row_hashes
 from lakeshift.lake.parquet import FileWriter, row_groups
@@ -184,10 +185,7 @@ def _write(plan: TablePlan, group: pa.RecordBatch, measured: Accumulator | None,
 
 def _constants(plan: TablePlan, chunk: ChunkRecord) -> dict[str, str]:
     suffix = _slice(plan, chunk).suffix
-    return {SUFFIX_COLUMN: suffix} if suffix else {}
-
-
-SUFFIX_COLUMN = "_table_suffix"
+    return {SUFFIX: suffix} if suffix else {}
 
 
 def _divided(reading: Reading, chunk: ChunkRecord) -> ChunkRecord:

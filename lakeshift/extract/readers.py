@@ -18,8 +18,10 @@ from lakeshift.extract.session import lose
 from lakeshift.model import ChunkRecord
 
 log = structlog.get_logger()
-# How often progress is written while chunks are read (seconds).
+# How often progress is written while chunks are read (seconds), and how much longer for each chunk that is left,
+# since it is summed up from the records of all.
 PROGRESS_SECONDS = 5.0
+PROGRESS_SECONDS_PER_CHUNK = 0.02
 
 
 class _Work:
@@ -90,17 +92,17 @@ def read_chunks(reading: Reading, chunks: Sequence[ChunkRecord], readers: int, p
     reading = replace(reading, stop=lambda: work.stopped or outer(), idle=work.idle, give=work.add)
     with ThreadPoolExecutor(readers, thread_name_prefix="reader") as threads:
         futures = [threads.submit(_reader, reading, work) for _ in range(readers)]
-        _follow(futures, work, progress)
+        _follow(futures, work, progress, PROGRESS_SECONDS + PROGRESS_SECONDS_PER_CHUNK * len(chunks))
     for future in futures:
         future.result()
 
 
-def _follow(futures: Sequence[Future[None]], work: _Work, progress: Callable[[], None]) -> None:
+def _follow(futures: Sequence[Future[None]], work: _Work, progress: Callable[[], None], period: float) -> None:
     """Write down the progress until all readers have ended; whatever goes wrong stops them."""
     try:
         running = set(futures)
         while running:
-            done, running = wait(running, PROGRESS_SECONDS, FIRST_EXCEPTION)
+            done, running = wait(running, period, FIRST_EXCEPTION)
             if any(future.exception() for future in done):
                 work.stop()
             elif running:

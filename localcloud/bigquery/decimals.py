@@ -14,7 +14,6 @@ import pyarrow as pa
 
 SCALE = 38
 TYPE = pa.decimal256(76, SCALE)
-NUMERIC_TYPE = pa.decimal128(38, 9)
 MAX = 2**255 - 1
 NUMERIC_MAX = 10**38 - 1
 
