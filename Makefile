@@ -13,7 +13,7 @@ UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --python-version 3.11 --no-he
 # What Lambda and Glue install: a part of requirements.lock, as wheels for their Linux.
 LAMBDA_LOCK := --extra aws --extra bigquery --python-platform x86_64-manylinux_2_28 --no-annotate --no-emit-find-links
 
-.PHONY: help setup demo test pr synth bench bench-extract build lock format lint types clean
+.PHONY: help setup demo test test-crash pr synth bench bench-extract build lock format lint types clean
 
 help: ## Show this text
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -34,8 +34,11 @@ demo: $(SETUP) ## Local cloud, real flights, from config upload to validated tab
 	$(BIN)/lakeshift run examples/flights/flights.json
 	@echo "The local cloud still runs: lakeshift report RUN --json, lakeshift local sql redshift \"...\", lakeshift local down"
 
-test: $(SETUP) build ## The whole test suite
-	$(BIN)/pytest -n 2 --dist loadgroup
+test: $(SETUP) build ## The test suite, all but the long enumerations of test-crash
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not exhaustive"
+
+test-crash: $(SETUP) ## The crash tests alone; prints how many points and interleavings were tried
+	$(BIN)/pytest -n 2 --dist loadgroup tests/crash
 
 pr: $(SETUP) build lint types ## The gate: format, lint, types, tests, synth, lock
 	$(BIN)/ruff format --check .

@@ -53,7 +53,9 @@ DROPPED = (
 )
 
 # botocore describes every service of AWS; these are the ones whose clients lakeshift/bootstrap.py makes.
-SERVICES = frozenset({"cloudformation", "dynamodb", "redshift-data", "s3", "secretsmanager", "stepfunctions", "sts"})
+SERVICES = frozenset(
+    {"cloudformation", "dynamodb", "glue", "redshift-data", "s3", "secretsmanager", "stepfunctions", "sts"}
+)
 
 
 class BundleMissingError(RuntimeError):

@@ -10,7 +10,19 @@ from aws_cdk import RemovalPolicy
 from aws_cdk.aws_logs import RetentionDays
 
 Verb = Literal[
-    "check", "inventory", "plan", "extract", "load", "validate", "publish", "fail", "pending", "report", "resume"
+    "check",
+    "inventory",
+    "plan",
+    "extract",
+    "load",
+    "validate",
+    "publish",
+    "fail",
+    "pending",
+    "report",
+    "resume",
+    "rollback",
+    "views",
 ]
 StageName = Literal["dev", "staging", "prod"]
 
@@ -73,6 +85,8 @@ def _functions(extract_mb: int, extract_storage_mb: int) -> Mapping[Verb, Functi
             "pending": FunctionSize(512, 300),
             "report": FunctionSize(1024, 300),
             "resume": FunctionSize(1024, 900),
+            "rollback": FunctionSize(1024, 900),
+            "views": FunctionSize(512, 900),
         }
     )
 

@@ -7,21 +7,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
 import boto3
 
 from lakeshift.adapters.assumed_role import assumed
-from lakeshift.adapters.aws import CONFIG
+from lakeshift.adapters.aws import CONFIG, PATIENT
 from lakeshift.adapters.dynamodb import DynamoLedger
 from lakeshift.adapters.redshift import RedshiftData
 from lakeshift.adapters.s3 import S3Objects
 from lakeshift.adapters.secrets import ManagedSecrets
-from lakeshift.adapters.stage import execution_status, stack_outputs, start_execution
+from lakeshift.adapters.stage import execution_status, invoke, stack_outputs, start_execution
 from lakeshift.errors import SecretMissing, TargetMissing
 from lakeshift.model import Noun
-from lakeshift.ports import Defaults, Limits, Places, Ports, Secrets
+from lakeshift.ports import Catalog, Defaults, Limits, Places, Ports, Secrets
 from lakeshift.ports import Source as SourcePort
 from lakeshift.spec import Source, Target
+
+if TYPE_CHECKING:
+    from lakeshift.load.rollback import RolledBack
 
 
 class Settings(Noun):
@@ -35,11 +39,14 @@ class Settings(Noun):
     tables_table: str
     chunks_table: str
     input_max_parallelism: int = 30
+    load_max_parallelism: int = 10
     initiate_schema_detection: bool = True
     redshift_iam_role_arn: str = ""
     database: str = ""
     redshift_cluster: str = ""
     redshift_workgroup: str = ""
+    redshift_secret: str = ""
+    redshift_db_user: str = ""
     warehouse_role_arn: str = ""
     bigquery_secret: str = ""
     bigquery_endpoint: str = ""
@@ -74,7 +81,8 @@ def ports(given: Settings, aws: boto3.Session | None = None, endpoint: str | Non
     def warehouse(target: Target) -> RedshiftData:
         if not target.database:
             raise TargetMissing("no database is named", next_step="set target.database or DatabaseName.")
-        return RedshiftData(redshift, target.database, target.workgroup, target.cluster)
+        identity = {"secret": target.secret or "", "user": target.db_user or ""}
+        return RedshiftData(redshift, target.database, target.workgroup, target.cluster, **identity)
 
     return Ports(
         places=Places(given.config_bucket, given.lake_bucket, given.staging_bucket),
@@ -85,6 +93,7 @@ def ports(given: Settings, aws: boto3.Session | None = None, endpoint: str | Non
         warehouse=warehouse,
         clock=lambda: datetime.now(UTC),
         limits=Limits(readers=given.readers, streams=given.read_streams),
+        catalog=_catalog(aws, given.stage, endpoint),
     )
 
 
@@ -95,11 +104,15 @@ class Console:
     Attributes:
         execution_status: of an execution's ARN.
         start_migrate: start an execution by name and input; its ARN, or None where one of that name has ended.
+        start_load: the same of its load machine.
+        rollback: take back a run, or one table of it, as the user of the database that owns the tables.
     """
 
     ports: Ports
     execution_status: Callable[[str], str]
     start_migrate: Callable[[str, str], str | None]
+    start_load: Callable[[str, str], str | None]
+    rollback: Callable[[str, str], RolledBack]
 
 
 def console(
@@ -110,6 +123,9 @@ def console(
     Raises:
         StageMissing: the stage is not deployed here, or there are no credentials to see it.
     """
+    # Functions make no console, and most of them roll nothing back.
+    from lakeshift.load.rollback import RolledBack
+
     aws = aws or boto3.Session()
     outputs = stack_outputs(lambda: aws.client("cloudformation", config=CONFIG, endpoint_url=endpoint), stage)
     given = Settings(
@@ -120,20 +136,39 @@ def console(
         runs_table=outputs["RunsTable"],
         tables_table=outputs["TablesTable"],
         chunks_table=outputs["ChunksTable"],
+        input_max_parallelism=int(outputs.get("InputMaxParallelism", "30")),
+        load_max_parallelism=int(outputs.get("LoadMaxParallelism", "10")),
+        initiate_schema_detection=outputs.get("InitiateSchemaDetection", "true") == "true",
+        redshift_iam_role_arn=outputs.get("RedshiftIAMRoleARN", ""),
+        read_streams=int(outputs.get("ReadStreams", "300")),
         database=outputs.get("DatabaseName", ""),
         redshift_cluster=outputs.get("RedshiftClusterIdentifier", ""),
         redshift_workgroup=outputs.get("RedshiftServerlessWorkgroup", ""),
+        redshift_secret=outputs.get("RedshiftSecretName", ""),
+        redshift_db_user=outputs.get("RedshiftDbUser", ""),
         bigquery_secret=outputs.get("BigQuerySecretName", ""),
         bigquery_endpoint=bigquery[0],
         bigquery_storage_endpoint=bigquery[1],
     )
     steps = aws.client("stepfunctions", config=CONFIG, endpoint_url=endpoint)
     machine = outputs["MigrateStateMachineArn"]
+    functions = aws.client("lambda", config=PATIENT, endpoint_url=endpoint)
     return Console(
         ports=ports(given, aws, endpoint),
         execution_status=lambda execution: execution_status(steps, execution),
         start_migrate=lambda name, body: start_execution(steps, machine, name, body),
+        start_load=lambda name, body: start_execution(steps, outputs["LoadStateMachineArn"], name, body),
+        rollback=lambda run, table: RolledBack.model_validate(
+            invoke(functions, outputs["RollbackFunctionName"], {"run": run, "table": table})
+        ),
     )
+
+
+def _catalog(aws: boto3.Session, stage: str, endpoint: str | None) -> Catalog:
+    # Most functions and commands never ask for it; Arrow and Glue's client take their time.
+    from lakeshift.adapters.glue_catalog import GlueCatalog
+
+    return GlueCatalog(lambda: aws.client("glue", config=CONFIG, endpoint_url=endpoint), f"lakeshift_{stage}_")
 
 
 @cache
@@ -160,6 +195,9 @@ def _defaults(given: Settings) -> Defaults:
         cluster=given.redshift_cluster,
         workgroup=given.redshift_workgroup,
         secret=given.bigquery_secret,
+        load_max_parallelism=given.load_max_parallelism,
+        target_secret=given.redshift_secret,
+        target_user=given.redshift_db_user,
     )
 
 

@@ -3,6 +3,7 @@
 LakeshiftError
 ├── TerminalError                trying again cannot help
 │   ├── ConfigInvalid            the config file is wrong; carries every problem with its JSON pointer
+│   ├── SchemaUnreadable         a file of schemas or SQL cannot be read
 │   ├── SecretMissing            a named secret is absent or is not what it should be
 │   ├── SourceNotFound           project, data set or table does not exist
 │   ├── SourceForbidden          the credentials may not read it
@@ -13,13 +14,18 @@ LakeshiftError
 │   ├── ValueUnsupported         a value that the target cannot hold
 │   ├── SessionLost              the read session is gone; its unfinished chunks must be read again in a new one
 │   ├── QuotaExhausted           the source refuses for its quota and does not say when to come back
+│   ├── SchemaChanged            the source has changed in a way that the config does not let pass
+│   ├── PlanDrifted              source or config are not those any more that a plan was made for
 │   ├── QueryFailed              the query of a view failed, or would bill more than planned
 │   ├── SplitMismatch            the plan is not the one that the ledger was made for
 │   ├── TargetMissing            database, workgroup, cluster or pre-created table does not exist
 │   ├── TargetMismatch           a pre-created table differs from the plan
 │   ├── StatementFailed          the warehouse refused a statement
+│   ├── StatementTooLarge        a statement or a batch is beyond what the warehouse takes
 │   ├── ValidationFailed         the gate stays closed
 │   ├── Superseded               a later snapshot of the same table is published already
+│   ├── VersionExpired           what a rollback would bring back is not kept any more
+│   ├── FilesMissing             files of a complete extract are gone from the lake
 │   ├── WrongState               the table has ended, or has not come to this step yet
 │   ├── StoreRefused             the object store, the ledger or a secret may not be used
 │   └── StageMissing             the stage is not deployed, or this account may not see it
@@ -103,6 +109,10 @@ class ConfigInvalid(TerminalError):
         )
 
 
+class SchemaUnreadable(TerminalError):
+    """A file that should hold a schema or DDL does not."""
+
+
 class SecretMissing(TerminalError):
     """A named secret is absent, or is not what it should be."""
 
@@ -143,6 +153,14 @@ class QuotaExhausted(TerminalError):
     """The source refuses for its quota and does not say when to come back."""
 
 
+class SchemaChanged(TerminalError):
+    """The source's columns have changed since the last publish, and the config lets no such change pass."""
+
+
+class PlanDrifted(TerminalError):
+    """Source or config are not those any more that the plan was made for; nothing was started."""
+
+
 class QueryFailed(TerminalError):
     """The query that makes a table of a view failed, or would bill more than the plan says."""
 
@@ -163,12 +181,24 @@ class StatementFailed(TerminalError):
     """The warehouse refused a statement."""
 
 
+class StatementTooLarge(TerminalError):
+    """A statement, or a batch of them, is beyond what the warehouse takes; it was not sent."""
+
+
 class ValidationFailed(TerminalError):
     """Source, lake and target differ; the table is not published."""
 
 
 class Superseded(TerminalError):
     """A later snapshot of the same table is published already; an older one must not replace it."""
+
+
+class VersionExpired(TerminalError):
+    """What stood at a target before a run is not kept any more, so that the run cannot be taken back."""
+
+
+class FilesMissing(TerminalError):
+    """Files of a complete extract are gone from the lake, or lie where they cannot be read at once."""
 
 
 class WrongState(TerminalError):

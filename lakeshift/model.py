@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lakeshift.kept import per_object
+
 
 class Noun(BaseModel):
     """Base of all nouns: immutable, closed, JSON in and out."""
@@ -33,19 +35,24 @@ class Kind(StrEnum):
     """Logical types: what a value means, apart from any engine."""
 
     BOOLEAN = "boolean"
+    INT16 = "int16"
+    INT32 = "int32"
     INT64 = "int64"
+    FLOAT32 = "float32"
     FLOAT64 = "float64"
     DECIMAL = "decimal"
     STRING = "string"
     BYTES = "bytes"
     DATE = "date"
     TIME = "time"
+    TIME_ZONED = "time with zone"
     DATETIME = "datetime"
     TIMESTAMP = "timestamp"
     INTERVAL = "interval"
     RANGE = "range"
     JSON = "json"
     GEOGRAPHY = "geography"
+    GEOMETRY = "geometry"
     STRUCT = "struct"
     ARRAY = "array"
 
@@ -58,6 +65,10 @@ class Column(Noun):
         length: characters (STRING) or bytes (BYTES) when the source declares them.
         precision, scale: digits of a DECIMAL.
         fields: fields of a STRUCT; the one element of an ARRAY or of a RANGE.
+        max_bytes: most bytes that a text can have, where the type itself says so, e.g. 36 for a UUID.
+        default: the source's DEFAULT expression, as it stands there.
+        tags: policy tags, which the plan carries.
+        note, risk: why the type is read as it is, and which values could be lost; "" where there is nothing to say.
     """
 
     name: str
@@ -69,6 +80,26 @@ class Column(Noun):
     scale: int | None = None
     fields: tuple[Column, ...] = ()
     description: str = ""
+    max_bytes: int | None = None
+    default: str = ""
+    tags: tuple[str, ...] = ()
+    note: str = ""
+    risk: str = ""
+
+
+class ForeignKey(Noun):
+    """A reference to another table of the source; it only informs, in Redshift too."""
+
+    columns: tuple[str, ...]
+    table: str
+    references: tuple[str, ...] = ()
+
+
+class ViewQuery(Noun):
+    """What a view or a materialized view is made of; `legacy` SQL is another language than GoogleSQL."""
+
+    sql: str
+    legacy: bool = False
 
 
 class Partition(Noun):
@@ -103,6 +134,8 @@ class SourceTable(Noun):
         partition_kind: HOUR, DAY, MONTH, YEAR or RANGE; "" for a table without partitions.
         partitions: its partitions, where somebody needs them: tables larger than one chunk, incremental ones.
         shards: for a date-sharded family, its tables in the order of their dates; `ref` then names the family.
+        primary_key, foreign_keys: as the source declares them, by its column names.
+        view: the query of a view or a materialized view.
     """
 
     ref: TableRef
@@ -117,6 +150,9 @@ class SourceTable(Noun):
     shards: tuple[Shard, ...] = ()
     cluster_columns: tuple[str, ...] = ()
     description: str = ""
+    primary_key: tuple[str, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    view: ViewQuery | None = None
 
 
 class Range(Noun):
@@ -145,6 +181,7 @@ class Slice(Noun):
         rows, bytes: the source's estimate.
         suffix: value of the column `_table_suffix` for its rows; "" where the table has no such column.
         missing: columns of the plan, by their source names, that `ref` does not have; NULL in its rows.
+        keys: only the key columns are read, of all rows: what is gone from the source is found by them.
     """
 
     ref: TableRef
@@ -155,19 +192,43 @@ class Slice(Noun):
     suffix: str = ""
     missing: tuple[str, ...] = ()
     requires_partition_filter: bool = False
+    keys: bool = False
 
 
 class Increment(Noun):
-    """What an incremental run takes up and replaces: the rows of `ranges`, in the source and in the target.
+    """What an incremental run takes up, and what it does with it.
 
     Attributes:
         previous: the run whose published state it builds on.
         since: the snapshot of that run (UTC, the source's clock).
+        ranges: the rows that are read; none where nothing is, or, of a merge, where all are.
+        mode: replace: the ranges' rows in the target are those that were read. merge: rows with the keys of those that
+            were read are. append: what was read is added, and no row of the target is in the ranges before.
     """
 
     previous: str
     since: datetime
     ranges: tuple[Range, ...]
+    mode: Literal["replace", "merge", "append"] = "replace"
+
+    @property
+    def empty(self) -> bool:
+        """True when nothing has changed."""
+        return not self.ranges and self.mode != "merge"
+
+
+class MergePlan(Noun):
+    """What names a row of a table that is merged by key; its target has one row for each key, from the first run on.
+
+    Attributes:
+        key: target columns.
+        cursor: the target column whose greatest value is a key's latest row; "" where none tells.
+        deletes: rows whose key is gone from the source go from the target.
+    """
+
+    key: tuple[str, ...]
+    cursor: str = ""
+    deletes: bool = False
 
 
 class ResultQuery(Noun):
@@ -198,6 +259,55 @@ class TargetRef(Noun):
         return f"{self.schema_}.{self.table}"
 
 
+class Handling(StrEnum):
+    """What becomes of a nested column."""
+
+    SUPER = "super"
+    FLATTEN = "flatten"
+    CHILD_TABLE = "child_table"
+    JSON_TEXT = "json_text"
+
+
+class PartPlan(Noun):
+    """A target column that is made of a part of a lake column.
+
+    Attributes:
+        path: the part, by the source's names, e.g. `customer.address.city`.
+        target, target_type: its name and type in the published table.
+        conversion: SQL over `{column}`, the lake column (in a child table: the element), that makes its value.
+        note, risk: as of a ColumnPlan.
+    """
+
+    path: str
+    source: Column
+    target: str
+    target_type: str
+    conversion: str
+    note: str = ""
+    risk: str = ""
+
+
+class ChildPlan(Noun):
+    """A table of the elements of an array: a row for each, with the key of its parent row and its position.
+
+    Attributes:
+        path: the array, by the source's names.
+        table: name of the child table, in the schema of its parent.
+        steps: what PartiQL iterates over, outermost first; step n has the alias `e<n>` and the position `p<n>`.
+        positions: names of the position columns, one for each step; positions count from 0.
+        key: columns of the parent's key, and their names here.
+        measured: path of a column statistic whose number of values is the number of elements; "" where none is.
+    """
+
+    path: str
+    table: str
+    steps: tuple[str, ...]
+    positions: tuple[str, ...]
+    key: tuple[tuple[str, str], ...]
+    parts: tuple[PartPlan, ...]
+    measured: str = ""
+
+
 class ColumnPlan(Noun):
     """How one column travels.
 
@@ -207,6 +317,11 @@ class ColumnPlan(Noun):
         landing_type: its type in the table that COPY fills; differs where COPY cannot make the target type.
         conversion: SQL over `{column}` that turns landing into target; "" where they are the same.
         note: what a reader should know, e.g. a type that became text; "" otherwise.
+        risk: which values the target cannot hold, and what happens to them; "" where it holds all.
+        handling: what becomes of it if it is nested.
+        parts: the target columns made of it, where it is not one itself (flatten, child_table); may be none.
+        lake: the column as the lake carries it, where names inside it differ from the source's.
+        folds: names of columns of the source that are the fields of this one, in their order; `source` is made up then.
     """
 
     source: Column
@@ -215,6 +330,54 @@ class ColumnPlan(Noun):
     landing_type: str
     conversion: str = ""
     note: str = ""
+    risk: str = ""
+    handling: Handling = Handling.SUPER
+    parts: tuple[PartPlan, ...] = ()
+    lake: Column | None = None
+    folds: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the source's columns that it is made of."""
+        return self.folds or (self.source.name,)
+
+    @property
+    def divided(self) -> bool:
+        """True when other columns, or the rows of child tables, take its place."""
+        return self.lake is not None
+
+
+class Change(Noun):
+    """How a column differs from what was published last.
+
+    Attributes:
+        column: its name in the target; "" for the table as a whole.
+        level: safe (nothing that was there means anything else), widen (a type that holds all old values), breaking.
+        what: the difference in words.
+        how: what an incremental run does: nothing, an ALTER TABLE, or a reload of the whole table.
+        ddl: the statement that alters the target in place; "" where there is none.
+        target_type: the type that the column has from now on; "" for one that is gone.
+    """
+
+    column: str
+    level: Literal["safe", "widen", "breaking"]
+    what: str
+    how: Literal["nothing", "in place", "reload"]
+    ddl: str = ""
+    target_type: str = ""
+
+
+class MisfitPolicy(StrEnum):
+    """What becomes of a row with a value that the target cannot hold. Whatever it is, the lake keeps the row whole.
+
+    FAIL: the table fails before anything is loaded. QUARANTINE: the row is left out and recorded. TRUNCATE: it is
+    loaded with its text cut, NULL: without the value, and recorded.
+    """
+
+    FAIL = "fail"
+    QUARANTINE = "quarantine"
+    TRUNCATE = "truncate"
+    NULL = "null"
 
 
 class TablePlan(Noun):
@@ -236,6 +399,19 @@ class TablePlan(Noun):
         priority: tables with a higher one start first.
         partitions: ids of the source's partitions, where they were asked for: what a later increment compares with.
         notes: what a reader should know of the table as a whole.
+        children: the child tables, parents before their children.
+        row_key: the table gets a column `__ls_row`, since its children need a key and it declares none.
+        primary_key, sort_key, dist_key: target columns; the key only informs.
+        skipped: names of columns that the config leaves in the source.
+        changes: how the columns differ from those that were published last.
+        misfits: what becomes of rows with values that the target cannot hold.
+        widths: bytes that text and binary columns of a target hold that was made beforehand, by target names.
+        not_null: columns of such a target that must have a value.
+        replaces_later: an older extract that a person has put in the place of a later one.
+        quarantine_key: target columns that a record of such a row carries: what names it, and what increments go by.
+        merge: how rows are told apart in a table that is merged by key; None for one that is not.
+        description: of the table, as the source has it.
+        append: target column by which rows are appended; "" for a table that is not.
     """
 
     run: str
@@ -266,18 +442,49 @@ class TablePlan(Noun):
     priority: int = 0
     partitions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    children: tuple[ChildPlan, ...] = ()
+    row_key: bool = False
+    primary_key: tuple[str, ...] = ()
+    sort_key: tuple[str, ...] = ()
+    dist_key: str = ""
+    skipped: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
+    misfits: MisfitPolicy = MisfitPolicy.QUARANTINE
+    widths: dict[str, int] = {}
+    not_null: tuple[str, ...] = ()
+    quarantine_key: tuple[str, ...] = ()
+    replaces_later: bool = False
+    merge: MergePlan | None = None
+    description: str = ""
+    append: str = ""
 
     @property
     def split(self) -> str:
         """Digest of what is read and how it is cut into files: 64 hex digits, the same for the same work."""
-        text = self.model_dump_json(include=_SPLIT)
+        # Without defaults: a field that is added later does not make plans that stand other ones.
+        head = self.model_dump_json(include={"source", "snapshot"}, exclude_defaults=True)
+        rest = self.model_dump_json(include=_SPLIT, exclude_defaults=True)
+        text = f'{head[:-1]},"columns":{self.columns_json},{rest[1:]}'
         return hashlib.sha256(text.encode()).hexdigest()
 
+    @property
+    def columns_json(self) -> str:
+        """The columns as JSON without defaults. The same ones stand in many tables and are printed once."""
+        return f"[{','.join(map(_column_json, self.columns))}]"
 
+    def line(self) -> str:
+        """The plan as JSON without defaults, in one line."""
+        rest = self.model_dump_json(exclude={"columns"}, exclude_defaults=True)
+        return f'{{"columns":{self.columns_json},{rest[1:]}'
+
+
+@per_object(32_768)
+def _column_json(column: ColumnPlan) -> str:
+    return column.model_dump_json(exclude_defaults=True)
+
+
+# What is read and how it is cut, beside source, snapshot and columns.
 _SPLIT = {
-    "source",
-    "snapshot",
-    "columns",
     "slices",
     "row_filter",
     "sample",
@@ -288,7 +495,82 @@ _SPLIT = {
     "file_bytes",
     "lake_prefix",
     "statistics",
+    "misfits",
+    "widths",
+    "not_null",
+    "quarantine_key",
 }
+
+
+class Finding(Noun):
+    """What a reader of a translated view should know.
+
+    Attributes:
+        code: its name in lower-case words with dashes.
+        line: of the source's text, from 1; 0 where it is about all of it.
+        construct: what stands there.
+        advice: what to do about it.
+    """
+
+    code: str
+    line: int = 0
+    construct_: Annotated[str, Field(alias="construct")] = ""
+    advice: str = ""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+
+class ViewPlan(Noun):
+    """A view of the source and what its query is on the target.
+
+    Attributes:
+        mode: create it on the target, or only deliver it as a file.
+        status: converted, or why it is not: it needs a person's review, or has no translation that is sure.
+        query: the source's own text.
+        sql: the same for Redshift; "" where it is refused.
+        reads: full names of the tables and views that it reads.
+        materialized: the source keeps its rows; the target makes them anew each time.
+    """
+
+    source: TableRef
+    target: TargetRef
+    mode: Literal["create", "deliver"]
+    status: Literal["converted", "needs_review", "refused"]
+    query: str
+    sql: str = ""
+    findings: tuple[Finding, ...] = ()
+    reads: tuple[str, ...] = ()
+    materialized: bool = False
+
+
+class ViewState(StrEnum):
+    """What became of a view in a run."""
+
+    CREATED = "created"
+    DELIVERED = "delivered"
+    WAITING = "waiting"
+    NEEDS_REVIEW = "needs_review"
+    REFUSED = "refused"
+    BLOCKED = "blocked"
+    FAILED = "failed"
+
+
+class ViewResult(Noun):
+    """A view in the report of a run.
+
+    Attributes:
+        asked: the config wants it on the target, so that anything but `created` is a problem.
+        reason: why it is not there; "" for one that is.
+        file: key of its SQL in the config bucket.
+    """
+
+    source: str
+    target: str
+    state: ViewState
+    asked: bool
+    reason: str = ""
+    file: str = ""
+    findings: tuple[Finding, ...] = ()
 
 
 class RunState(StrEnum):
@@ -301,10 +583,12 @@ class RunState(StrEnum):
     REFUSED = "refused"
     AWAITING_LOAD = "awaiting load"
     SUCCEEDED = "succeeded"
+    QUARANTINED = "complete with quarantined"
     PROBLEMS = "complete with problems"
     FAILED = "failed"
     PAUSED = "paused"
     CANCELLED = "cancelled"
+    ROLLED_BACK = "rolled back"
 
 
 FINAL_RUN_STATES = frozenset(
@@ -312,10 +596,12 @@ FINAL_RUN_STATES = frozenset(
         RunState.REFUSED,
         RunState.AWAITING_LOAD,
         RunState.SUCCEEDED,
+        RunState.QUARANTINED,
         RunState.PROBLEMS,
         RunState.FAILED,
         RunState.PAUSED,
         RunState.CANCELLED,
+        RunState.ROLLED_BACK,
     }
 )
 
@@ -341,6 +627,7 @@ class TableState(StrEnum):
     REFUSED = "refused"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    ROLLED_BACK = "rolled back"
 
 
 class Failure(Noun):
@@ -351,11 +638,39 @@ class Failure(Noun):
 
 
 class Rows(Noun):
-    """Row counts of the three places; None where not counted yet."""
+    """Row counts of the three places; None where not counted yet.
+
+    Attributes:
+        lake: of the files that are loaded, as all counts of the lake.
+        quarantined: left out of them, since the target cannot hold a value of theirs.
+        mended: among those that are loaded, with a text cut or a value made NULL.
+    """
 
     source: int | None = None
     lake: int | None = None
     target: int | None = None
+    quarantined: int = 0
+    mended: int = 0
+
+
+class MisfitCount(Noun):
+    """How many values of a column did not fit, and why.
+
+    Attributes:
+        path: `name` of a column, `items[].note` of a leaf; "" for the row as a whole.
+        reason: a code of `lakeshift.lake.misfits`.
+        action: what became of the value: quarantined with its row, truncated, nulled.
+        count: of rows with such a value.
+        bytes: size of the largest; None where not the size is the reason.
+        limit: bytes that fit.
+    """
+
+    path: str
+    reason: str
+    action: str
+    count: int
+    bytes: int | None = None
+    limit: int | None = None
 
 
 class Span(Noun):
@@ -373,6 +688,7 @@ class RunRecord(Noun):
         snapshot: the instant that all sources are read at (UTC).
         order: what a person wants of it; steps look at it between files.
         resumed: how often it was taken up again.
+        notes: what a reader of its report should know.
     """
 
     run: str
@@ -388,6 +704,7 @@ class RunRecord(Noun):
     tables: int | None = None
     failure: Failure | None = None
     resumed: int = 0
+    notes: tuple[str, ...] = ()
 
 
 class Place(Noun):
@@ -409,6 +726,7 @@ class TableRecord(Noun):
         cut: the set of chunks that counts, 10 hex digits; "" before there is one.
         load_attempt: part of every idempotency token; goes up when a statement must really run again.
         spans: per step, when it worked.
+        misfits: values that the target cannot hold, by column and reason.
         pending: the table waits for the scheduled load, until it is published or has failed.
         notes: columns that change their form on the way, and how.
         version: counts writes; a write succeeds only on the version that was read.
@@ -429,6 +747,7 @@ class TableRecord(Noun):
     load_attempt: int = 0
     spans: dict[str, Span] = {}
     failure: Failure | None = None
+    misfits: tuple[MisfitCount, ...] = ()
     pending: bool = False
     notes: tuple[str, ...] = ()
     version: int = 0
@@ -478,12 +797,38 @@ class Statistics(Noun):
     omitted: int = 0
 
 
+class SideFile(Noun):
+    """A Parquet file beside another one."""
+
+    key: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class Held(Noun):
+    """The rows of a lake file's part of a stream that the target cannot hold as they are.
+
+    Attributes:
+        file: these rows, whole and unchanged.
+        records: a row for each value that does not fit: what it is, and its place in `file`.
+        quarantined: how many of the rows are not in the lake file; the others are there, mended.
+        counts: of the records.
+    """
+
+    file: SideFile
+    records: SideFile
+    quarantined: int
+    counts: tuple[MisfitCount, ...]
+
+
 class LakeFile(Noun):
-    """One Parquet file of a chunk, committed.
+    """One Parquet file of a chunk, committed: rows that the target holds.
 
     Attributes:
         offset: the row of the stream it starts with.
-        read: rows of the stream that it stands for; more than `rows` only in a sample.
+        read: rows of the stream that it stands for; more than `rows` where some are held, and in a sample.
+        held: the rows that are not in it as they are; None where there are none.
     """
 
     key: str
@@ -492,6 +837,7 @@ class LakeFile(Noun):
     rows: int
     bytes: int
     sha256: str
+    held: Held | None = None
 
 
 class ChunkRecord(Noun):
@@ -522,12 +868,22 @@ class ChunkRecord(Noun):
     statistics: Statistics | None = None
     version: int = 0
 
+    @property
+    def held(self) -> int:
+        """Rows that the target cannot hold as they are."""
+        return sum(file.held.file.rows for file in self.files if file.held)
+
 
 class ExtractManifest(Noun):
     """What a complete extract is made of; written last, so that its presence means completeness.
 
     Attributes:
-        read: rows of the source that it stands for; more than `rows` only in a sample.
+        read: rows of the source that it stands for; more than `rows` where some are quarantined, and in a sample.
+        rows: of the files that are loaded.
+        quarantined, mended: rows that are not in them, or not as they are in the source.
+        misfits: why, by column.
+        keys: files of the keys of all rows, where what is gone is found by them.
+        keys_read: rows of the source that those stand for.
     """
 
     run: str
@@ -538,3 +894,13 @@ class ExtractManifest(Noun):
     bytes: int
     files: tuple[LakeFile, ...]
     statistics: Statistics | None = None
+    quarantined: int = 0
+    mended: int = 0
+    misfits: tuple[MisfitCount, ...] = ()
+    keys: tuple[LakeFile, ...] = ()
+    keys_read: int = 0
+
+    @property
+    def records(self) -> int:
+        """Rows of the quarantine table that it makes."""
+        return sum(file.held.records.rows for file in self.files if file.held)

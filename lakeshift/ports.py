@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 from typing_extensions import Buffer
@@ -154,6 +154,22 @@ class Warehouse(Protocol):
         """Run one SELECT to its end and return all rows; StatementFailed when it is refused."""
 
 
+class Catalog(Protocol):
+    """What query engines know of the lake. Raises StoreBusy or StoreRefused; repeating a call changes nothing."""
+
+    def database(self, schema: str) -> str:
+        """Name of the database for a target schema."""
+
+    def put(self, schema: str, table: Mapping[str, Any]) -> None:
+        """Write an entry whole, in the place of one of that name."""
+
+    def add_partitions(self, schema: str, table: str, partitions: Sequence[Mapping[str, Any]]) -> None:
+        """Write partitions of a table; one that is there already stays as it is."""
+
+    def remove(self, schema: str, table: str) -> None:
+        """Remove an entry, if it is there."""
+
+
 class Ledger(Protocol):
     """The truth about runs, tables and chunks. Writes are conditional; a repeated write is a no-op."""
 
@@ -211,7 +227,12 @@ class Places:
 
 @dataclass(frozen=True)
 class Defaults:
-    """What the stage supplies where a config file is silent."""
+    """What the stage supplies where a config file is silent.
+
+    Attributes:
+        target_secret, target_user: the warehouse's, where the config names neither workgroup nor cluster.
+        load_max_parallelism: targets that the scheduled load of all runs fills at a time.
+    """
 
     input_max_parallelism: int
     initiate_schema_detection: bool
@@ -220,6 +241,9 @@ class Defaults:
     cluster: str
     workgroup: str
     secret: str
+    load_max_parallelism: int = 10
+    target_secret: str = ""
+    target_user: str = ""
 
 
 @dataclass(frozen=True)
@@ -247,3 +271,4 @@ class Ports:
     warehouse: Callable[[TargetSpec], Warehouse]
     clock: Callable[[], datetime]
     limits: Limits = Limits()
+    catalog: Catalog | None = None

@@ -78,17 +78,58 @@ class Sample(Part):
 class Incremental(Part):
     """How a run after the first finds what is new."""
 
-    by: Literal["partition", "column"] = Field(
-        description="partition: partitions that have changed are replaced. column: rows from its greatest value on."
+    by: Literal["partition", "column", "key", "append"] = Field(
+        description="partition: partitions that changed are replaced. column: rows from its greatest value on are. "
+        "key: rows are merged by their key. append: rows above its greatest value are added."
     )
-    column: Name | None = Field(default=None, description="With column: a column that only grows, as rows are added.")
+    column: Name | None = Field(
+        default=None,
+        description="With column and append: a column that only grows, as rows are added. With key: one that grows as "
+        "rows change, e.g. updated_at; without it all rows are read and merged.",
+    )
+    key: list[Name] = Field(
+        default=[], description="With key: columns that name a row; by default the source's primary key."
+    )
+    deletes: Literal["none", "keys"] = Field(
+        default="none",
+        description="With key. keys: the key of every row is read, and rows whose key is gone go. none: they stay.",
+    )
 
     @model_validator(mode="after")
     def _column_where_needed(self) -> Incremental:
-        if (self.by == "column") != (self.column is not None):
-            msg = '"column" stands with "by": "column", and only there'
+        if (self.by == "partition" and self.column) or (self.by in ("column", "append") and not self.column):
+            msg = '"column" stands with "by": "column" and "append", may stand with "key", and only there'
+            raise ValueError(msg)
+        if self.by != "key" and (self.key or self.deletes != "none"):
+            msg = '"key" and "deletes" stand with "by": "key", and only there'
             raise ValueError(msg)
         return self
+
+
+Misfits = Literal["fail", "quarantine", "truncate", "null"]
+_MISFITS = (
+    "Rows with values that Redshift cannot hold. fail: the table fails. quarantine: they are left out. truncate: their "
+    "text is cut. null: without the value. All but fail are recorded in TABLE__quarantine; the lake keeps them whole."
+)
+
+
+Handled = Literal["super", "flatten", "child_table", "json_text"]
+
+
+class Nested(Part):
+    """What becomes of nested columns: docs/how-to/nested.md says how to choose."""
+
+    default: Handled = Field(
+        default="super",
+        description="super: kept whole. flatten: a STRUCT's fields become columns. child_table: so do they, and arrays "
+        "become tables of their own. json_text: JSON in a VARCHAR.",
+    )
+    columns: dict[Name, Handled] = Field(
+        default={}, description="By dotted path of a nested column, e.g. device.os; it holds for what is inside, too."
+    )
+    key: list[Name] = Field(
+        default=[], description="Columns that name a row in its child tables; by default a column __ls_row is added."
+    )
 
 
 class TableRule(Part):
@@ -111,6 +152,12 @@ class TableRule(Part):
     )
     sample: Sample | None = Field(default=None, description="A sample of these tables; stronger than the file's.")
     incremental: Incremental | None = Field(default=None, description="Take only what is new since the last publish.")
+    nested: Nested = Field(default=Nested(), description="What becomes of nested columns.")
+    wide: Literal["refuse", "super"] = Field(
+        default="refuse",
+        description="Tables over 1,600 columns. refuse: by name. super: the last columns are folded into __ls_wide.",
+    )
+    misfits: Misfits | None = Field(default=None, description="As the file's; stronger than it.")
 
     @field_validator("filter")
     @classmethod
@@ -155,6 +202,11 @@ class Views(Part):
     max_bytes: Annotated[int, Field(ge=1)] = Field(
         default=1024**4, description="What one query may scan and bill, in bytes; a view above it is refused."
     )
+    convert: Literal["skip", "deliver", "create"] = Field(
+        default="skip",
+        description="Views' own SQL. skip: read them as tables, or not. deliver: translated, as files beside the "
+        "report. create: views on the target as well, where the translation is sure.",
+    )
 
     @model_validator(mode="after")
     def _somewhere_to_write(self) -> Views:
@@ -192,6 +244,12 @@ class Target(Part):
     workgroup: Workgroup | None = Field(default=None, description="Redshift Serverless workgroup.")
     cluster: Cluster | None = Field(default=None, description="Provisioned cluster; not together with workgroup.")
     database: Name | None = Field(default=None, description="Database to load into.")
+    secret: Name | None = Field(
+        default=None, description="Secrets Manager name of the database user's password; by default IAM is asked."
+    )
+    db_user: Name | None = Field(
+        default=None, description="Database user of a cluster, for temporary credentials; not together with secret."
+    )
     schema_name: str = Field(
         default="{dataset}",
         alias="schema",
@@ -212,6 +270,9 @@ class Target(Part):
         if self.workgroup and self.cluster:
             msg = "name a workgroup or a cluster, not both"
             raise ValueError(msg)
+        if self.db_user and (self.secret or self.workgroup):
+            msg = "dbUser stands with a cluster only, and not together with secret"
+            raise ValueError(msg)
         return self
 
 
@@ -220,6 +281,9 @@ class Lake(Part):
 
     prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9._=-]+/)*$", max_length=256)] = Field(
         default="", description='Key prefix, "" or ending in "/"; the zones raw/, processed/, archive/ stand below it.'
+    )
+    catalog: bool = Field(
+        default=True, description="Show the files of published tables in the Glue Data Catalog, for Athena."
     )
 
 
@@ -252,6 +316,13 @@ class Load(Part):
     mode: Literal["immediate", "scheduled"] = Field(
         default="immediate", description="immediate: after each table's extract. scheduled: by CopyCommandSchedule."
     )
+    keep_previous_days: Annotated[int, Field(ge=0, le=365)] = Field(
+        default=7,
+        description="How long what a publish takes the place of is kept, so that `rollback` finds it; 0: not.",
+    )
+    keep_previous_versions: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=1, description="How many such versions of a table are kept at most."
+    )
 
 
 class Validation(Part):
@@ -259,6 +330,38 @@ class Validation(Part):
 
     depth: Literal["schema", "count"] = Field(
         default="count", description="schema: names and types. count: also rows in source, lake and target."
+    )
+
+
+Policy = Literal["apply", "approve", "refuse"]
+
+
+class SchemaChange(Part):
+    """What happens to a table whose columns differ from those that were published last.
+
+    apply: it moves. approve: only by `lakeshift run --plan`, with a plan that shows the difference. refuse: never.
+    """
+
+    safe: Policy = Field(default="apply", description="Columns that are new, and what changes nothing that was there.")
+    widen: Policy = Field(default="apply", description="Types that hold all values of the old ones.")
+    breaking: Policy = Field(default="approve", description="Columns that are gone, and all other changes of types.")
+
+
+class AcceptedPlan(Part):
+    """The plan that a run follows; `lakeshift run --plan` writes this."""
+
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = Field(
+        description="Digest of the plan, which stands at plans/SHA256.json in the config bucket."
+    )
+
+
+class Reload(Part):
+    """Load again what an earlier run has extracted, without touching the source; `lakeshift load` writes this."""
+
+    run: Name = Field(description="The run whose extracts are loaded.")
+    tables: list[Name] = Field(default=[], description="Full names of its tables; by default all of them.")
+    replace_later: bool = Field(
+        default=False, description="Also where a later run has published; what that one published counts as taken back."
     )
 
 
@@ -275,9 +378,15 @@ class Migration(Part):
         default=None, description="false: the target tables exist already and are checked, not created."
     )
     sample: Sample | None = Field(default=None, description="A sample of all tables, for a rehearsal.")
+    misfits: Misfits = Field(default="quarantine", description=_MISFITS)
     extract: Extract = Field(default=Extract(), description="How to read.")
     load: Load = Field(default=Load(), description="When to load.")
     validation: Validation = Field(default=Validation(), description="What must hold before publishing.")
+    schema_change: SchemaChange = Field(
+        default=SchemaChange(), description="What may happen to tables whose columns have changed."
+    )
+    plan: AcceptedPlan | None = Field(default=None, description="The plan to follow; written by `run --plan`.")
+    reload: Reload | None = Field(default=None, description="What to load again; written by `lakeshift load`.")
 
 
 def read(body: bytes) -> Migration:
@@ -372,12 +481,16 @@ _MODELS: dict[str, type[Part]] = {
     "tables": TableRule,
     "sample": Sample,
     "incremental": Incremental,
+    "nested": Nested,
     "views": Views,
     "extract": Extract,
     "target": Target,
     "lake": Lake,
     "load": Load,
     "validation": Validation,
+    "schemaChange": SchemaChange,
+    "plan": AcceptedPlan,
+    "reload": Reload,
 }
 
 

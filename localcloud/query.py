@@ -13,6 +13,8 @@ from google.cloud import bigquery as google_bigquery
 from lakeshift.errors import StatementFailed
 from localcloud.connect import answering, endpoints, session
 from localcloud.load_data import UNANSWERED, client
+from localcloud.redshift.errors import IN_TWIN_ONLY
+from localcloud.redshift.rules import page_of
 
 if TYPE_CHECKING:
     from mypy_boto3_redshift_data import RedshiftDataAPIServiceClient
@@ -42,12 +44,18 @@ def _rows(api: RedshiftDataAPIServiceClient, sql: str, database: str) -> list[di
     while (state := api.describe_statement(Id=statement))["Status"] not in ("FINISHED", "FAILED", "ABORTED"):
         time.sleep(_PAUSE_SECONDS)
     if state["Status"] != "FINISHED":
-        raise StatementFailed(str(state.get("Error") or state["Status"]))
+        raise _refused(sql, str(state.get("Error") or state["Status"]))
     if not state["HasResultSet"]:
         return []
     pages = list(api.get_paginator("get_statement_result").paginate(Id=statement))
     names = [column["name"] for column in pages[0]["ColumnMetadata"]]
     return [dict(zip(names, map(_value, row), strict=True)) for page in pages for row in page["Records"]]
+
+
+def _refused(sql: str, error: str) -> StatementFailed:
+    if IN_TWIN_ONLY in error:
+        return StatementFailed(error, next_step="see what the twin refuses of its own: localcloud/redshift/README.md")
+    return StatementFailed(error, next_step=f"the rule: {page_of(sql, error)}")
 
 
 def _value(field: Any) -> Any:

@@ -24,9 +24,9 @@ FOLDER = Path(__file__).parents[2] / "state_machines"
 MAP_LABEL = "tables"
 SYNC_RULE = "StepFunctionsGetEventsForStepFunctionsExecutionRule"
 
-MIGRATE: tuple[Verb, ...] = ("check", "resume", "inventory", "plan", "report")
+MIGRATE: tuple[Verb, ...] = ("check", "resume", "inventory", "plan", "views", "report")
 MIGRATE_TABLE: tuple[Verb, ...] = ("extract", "load", "validate", "publish", "fail")
-LOAD: tuple[Verb, ...] = ("pending", "report")
+LOAD: tuple[Verb, ...] = ("pending", "views", "report")
 
 
 class Machine(Construct):

@@ -13,7 +13,7 @@ from infra.constructs.permissions import Permissions
 
 
 class OptionalAccess(Construct):
-    """Three policies, each with the template condition that its parameter is set."""
+    """Policies, each with the template condition that its parameter is set."""
 
     def __init__(
         self,
@@ -28,6 +28,8 @@ class OptionalAccess(Construct):
         super().__init__(scope, construct_id)
         self._policy("Secret", parameters.has_secret, secret_readers, permissions.stage_secret())
         self._policy("Workgroup", parameters.has_workgroup, [warehouse], permissions.workgroup())
+        self._policy("RedshiftSecret", parameters.has_redshift_secret, [warehouse], permissions.redshift_secret())
+        self._policy("DatabaseUser", parameters.has_db_user, [warehouse], permissions.database_user())
         self._policy("Cluster", parameters.has_cluster, [warehouse], permissions.cluster())
 
     def _policy(

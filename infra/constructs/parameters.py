@@ -12,6 +12,9 @@ class Parameters(Construct):
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
         self.input_max_parallelism = self._number("InputMaxParallelism", 30, "Most tables under way at once in one run")
+        self.load_max_parallelism = self._number(
+            "LoadMaxParallelism", 10, "Most targets that the scheduled load fills at once, of all runs together"
+        )
         self.read_streams = self._number(
             "ReadStreams", 300, "Most BigQuery read streams that all tables of a run may have open at once"
         )
@@ -28,11 +31,20 @@ class Parameters(Construct):
         self.workgroup_id = self._text(
             "RedshiftServerlessWorkgroupId", "*", "Id at the end of the workgroup's ARN; narrows the permissions to it"
         )
+        self.redshift_secret = self._text(
+            "RedshiftSecretName", "", "Secrets Manager secret of the database user, or empty for the functions' role"
+        )
+        self.db_user = self._text(
+            "RedshiftDbUser", "", "Database user of the provisioned cluster, or empty for the functions' role"
+        )
+        accept(Stack.of(self), "CloudFormation-Validate::W2509", "The parameter holds the name of a secret, no secret.")
         self.secret = self._text("BigQuerySecretName", "", "Secrets Manager secret with the BigQuery credentials")
         accept(Stack.of(self), "CloudFormation-Validate::W2509", "The parameter holds the name of a secret, no secret.")
         self.has_cluster = self._is_set("HasCluster", self.cluster)
         self.has_workgroup = self._is_set("HasWorkgroup", self.workgroup)
         self.has_secret = self._is_set("HasBigQuerySecret", self.secret)
+        self.has_redshift_secret = self._is_set("HasRedshiftSecret", self.redshift_secret)
+        self.has_db_user = self._is_set("HasRedshiftDbUser", self.db_user)
 
     def workgroup_arn(self) -> str:
         """ARN of the workgroup. It ends in an id, never in the name."""
@@ -47,10 +59,22 @@ class Parameters(Construct):
         name = f"{self.cluster.value_as_string}/{self.database_name.value_as_string}"
         return self._arn("redshift", "dbname", name, ArnFormat.COLON_RESOURCE_NAME)
 
+    def db_user_arn(self) -> str:
+        """ARN of the database user of the provisioned cluster."""
+        name = f"{self.cluster.value_as_string}/{self.db_user.value_as_string}"
+        return self._arn("redshift", "dbuser", name, ArnFormat.COLON_RESOURCE_NAME)
+
     def secret_arn(self) -> str:
         """ARN of the stage's secret; Secrets Manager appends a dash and six characters to the name."""
+        return self._secret(self.secret)
+
+    def redshift_secret_arn(self) -> str:
+        """ARN of the secret of the warehouse's user."""
+        return self._secret(self.redshift_secret)
+
+    def _secret(self, parameter: CfnParameter) -> str:
         return self._arn(
-            "secretsmanager", "secret", f"{self.secret.value_as_string}-??????", ArnFormat.COLON_RESOURCE_NAME
+            "secretsmanager", "secret", f"{parameter.value_as_string}-??????", ArnFormat.COLON_RESOURCE_NAME
         )
 
     def _arn(self, service: str, resource: str, name: str, form: ArnFormat = ArnFormat.SLASH_RESOURCE_NAME) -> str:

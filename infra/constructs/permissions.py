@@ -12,7 +12,7 @@ from typing import Literal
 from aws_cdk import ArnFormat, Aws, Stack
 from aws_cdk.aws_iam import PolicyStatement
 
-from infra.config import Verb
+from infra.config import StageName, Verb
 from infra.constructs.acknowledge import ANYTHING, Permission
 from infra.constructs.keys import Keys
 from infra.constructs.parameters import Parameters
@@ -21,8 +21,10 @@ from infra.constructs.tracking import PENDING_INDEX, Tracking
 
 BucketName = Literal["config", "lake", "staging"]
 
+PROCESSED = "*processed/*"
 RAW = "*raw/*"  # a migration may put its raw zone below a prefix of its own
 RUNS = "runs/*"
+CONFIGS = "configs/*"
 ANSWERS = "configs/*.status.json"
 
 
@@ -53,19 +55,28 @@ class Items:
     index: str | None = None
 
 
-_RUN_FILES = Objects("staging", RUNS, Access.READ)
-_RAW_FILES = Objects("lake", RAW, Access.READ)
+@dataclass(frozen=True)
+class Catalog:
+    """Databases of the stage in the Glue Data Catalog, and their tables."""
 
-GRANTS: Mapping[Verb, tuple[Objects | Items, ...]] = MappingProxyType(
+
+_RUN_FILES = Objects("staging", RUNS, Access.READ)
+_PLANS = Objects("config", "plans/*", Access.READ)
+_RAW_FILES = Objects("lake", RAW, Access.READ)
+_LISTS = Objects("lake", PROCESSED, Access.WRITE)
+
+GRANTS: Mapping[Verb, tuple[Objects | Items | Catalog, ...]] = MappingProxyType(
     {
         "check": (
-            Objects("config", "configs/*", Access.READ),
+            Objects("config", CONFIGS, Access.READ),
             Objects("config", ANSWERS, Access.WRITE),
+            _PLANS,
             Objects("staging", RUNS, Access.WRITE),
             Items("runs", Access.BOTH),
         ),
         "inventory": (Objects("staging", RUNS, Access.READ | Access.UPLOAD), Items("runs", Access.BOTH)),
         "plan": (
+            _PLANS,
             Objects("staging", RUNS, Access.BOTH),
             _RAW_FILES,
             Items("runs", Access.BOTH),
@@ -80,23 +91,54 @@ GRANTS: Mapping[Verb, tuple[Objects | Items, ...]] = MappingProxyType(
         ),
         "load": (_RUN_FILES, _RAW_FILES, Items("tables", Access.BOTH)),
         "validate": (_RUN_FILES, _RAW_FILES, Items("tables", Access.BOTH)),
-        "publish": (_RUN_FILES, _RAW_FILES, Items("tables", Access.BOTH)),
+        "publish": (_RUN_FILES, _RAW_FILES, _LISTS, Items("tables", Access.BOTH), Catalog()),
         "fail": (Items("tables", Access.BOTH),),
-        "pending": (Objects("staging", RUNS, Access.WRITE), Items("tables", Access.READ, PENDING_INDEX)),
+        "pending": (
+            Objects("staging", RUNS, Access.BOTH),
+            Items("runs", Access.READ),
+            Items("tables", Access.READ),
+            Items("tables", Access.READ, PENDING_INDEX),
+        ),
         "report": (
             Objects("config", "reports/*", Access.WRITE),
             Objects("config", ANSWERS, Access.WRITE),
+            _RUN_FILES,
             Items("runs", Access.BOTH),
             Items("tables", Access.BOTH),
         ),
+        "views": (
+            Objects("staging", RUNS, Access.BOTH),
+            Objects("config", "reports/*", Access.WRITE),
+            Items("runs", Access.READ),
+            Items("tables", Access.READ),
+        ),
         "resume": (_RUN_FILES, Items("runs", Access.BOTH), Items("tables", Access.BOTH)),
+        "rollback": (
+            Objects("config", "reports/*", Access.WRITE),
+            Objects("config", ANSWERS, Access.WRITE),
+            _RUN_FILES,
+            _RAW_FILES,
+            _LISTS,
+            Items("runs", Access.BOTH),
+            Items("tables", Access.BOTH),
+            Catalog(),
+        ),
     }
 )
 SECRET_READERS: frozenset[Verb] = frozenset({"check", "inventory", "extract"})
-WAREHOUSE_USERS: frozenset[Verb] = frozenset({"check", "plan", "load", "validate", "publish"})
+WAREHOUSE_USERS: frozenset[Verb] = frozenset(
+    {"check", "plan", "load", "validate", "publish", "views", "rollback", "pending"}
+)
 
 _READ_ITEMS = ("dynamodb:GetItem", "dynamodb:Query")
 _WRITE_ITEMS = ("dynamodb:PutItem",)
+_CATALOG = (
+    "glue:BatchCreatePartition",
+    "glue:CreateDatabase",
+    "glue:CreateTable",
+    "glue:DeleteTable",
+    "glue:UpdateTable",
+)
 _DATA_KEY = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey")
 _STATEMENTS = ("redshift-data:BatchExecuteStatement", "redshift-data:ExecuteStatement")
 
@@ -104,7 +146,10 @@ _STATEMENTS = ("redshift-data:BatchExecuteStatement", "redshift-data:ExecuteStat
 class Permissions:
     """Makes the permissions of a verb from the matrix and the resources of one stage."""
 
-    def __init__(self, keys: Keys, storage: Storage, tracking: Tracking, parameters: Parameters) -> None:
+    def __init__(
+        self, keys: Keys, storage: Storage, tracking: Tracking, parameters: Parameters, stage: StageName
+    ) -> None:
+        self._stage = stage
         self._key = keys.data
         self._buckets = {"config": storage.config, "lake": storage.lake, "staging": storage.staging}
         self._tables = {"runs": tracking.runs, "tables": tracking.tables, "chunks": tracking.chunks}
@@ -113,10 +158,30 @@ class Permissions:
     def of(self, verb: Verb) -> Iterator[Permission]:
         """Every permission of `verb` that needs no template condition."""
         for item in GRANTS[verb]:
-            yield from self._objects(item) if isinstance(item, Objects) else self._items(item)
+            if isinstance(item, Catalog):
+                yield self._catalog()
+            else:
+                yield from self._objects(item) if isinstance(item, Objects) else self._items(item)
         yield self.data_key()
         if verb in SECRET_READERS:
             yield self._secrets_of_configurations()
+
+    def _catalog(self) -> Permission:
+        """Entries of the stage's own databases.
+
+        https://docs.aws.amazon.com/glue/latest/dg/glue-specifying-resource-arns.html
+        """
+        stack = Stack.of(self._parameters)
+        own = f"lakeshift_{self._stage}_*"
+        resources = [
+            stack.format_arn(service="glue", resource="catalog"),
+            stack.format_arn(service="glue", resource="database", resource_name=own),
+            stack.format_arn(service="glue", resource="table", resource_name=f"{own}/*"),
+        ]
+        return Permission(
+            PolicyStatement(actions=[*_CATALOG], resources=resources),
+            wildcard="Databases and tables are named after what is migrated; only the stage's prefix is open.",
+        )
 
     def data_key(self) -> Permission:
         """Use of the data key, only through S3 and DynamoDB."""
@@ -134,6 +199,19 @@ class Permissions:
         yield Permission(
             PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[self._parameters.secret_arn()])
         )
+
+    def redshift_secret(self) -> Iterator[Permission]:
+        """The secret of the warehouse's user, which the Data API reads as its caller."""
+        arn = self._parameters.redshift_secret_arn()
+        yield Permission(PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[arn]))
+
+    def database_user(self) -> Iterator[Permission]:
+        """Temporary credentials of the cluster's database user.
+
+        https://docs.aws.amazon.com/redshift/latest/mgmt/data-api-iam.html
+        """
+        resources = [self._parameters.db_user_arn(), self._parameters.database_arn()]
+        yield Permission(PolicyStatement(actions=["redshift:GetClusterCredentials"], resources=resources))
 
     def workgroup(self) -> Iterator[Permission]:
         """Statements and credentials on the serverless workgroup."""
@@ -155,7 +233,7 @@ class Permissions:
 
     def _objects(self, item: Objects) -> Iterator[Permission]:
         actions = ["s3:GetObject"] if Access.READ in item.access else []
-        if actions and item.bucket == "config":
+        if actions and item.keys == CONFIGS:
             actions.append("s3:GetObjectVersion")  # a run reads the very version that started it
         if Access.WRITE in item.access:
             actions.append("s3:PutObject")

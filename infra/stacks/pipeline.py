@@ -26,7 +26,7 @@ class PipelineStack(Stack):
         super().__init__(scope, construct_id, description=f"Lakeshift {stage.name}: functions and state machines")
         self.stage, self.data, self.bundle = stage, data, bundle
         self.parameters = Parameters(self, "Parameters")
-        self.permissions = Permissions(data.keys, data.storage, data.tracking, self.parameters)
+        self.permissions = Permissions(data.keys, data.storage, data.tracking, self.parameters, stage.name)
         self.environment_variables = self._environment()
         self.steps = Steps(
             self,
@@ -64,12 +64,15 @@ class PipelineStack(Stack):
             "LAKESHIFT_TABLES_TABLE": tracking.tables.table_name,
             "LAKESHIFT_CHUNKS_TABLE": tracking.chunks.table_name,
             "LAKESHIFT_INPUT_MAX_PARALLELISM": Token.as_string(given.input_max_parallelism.value),
+            "LAKESHIFT_LOAD_MAX_PARALLELISM": Token.as_string(given.load_max_parallelism.value),
             "LAKESHIFT_READ_STREAMS": Token.as_string(given.read_streams.value),
             "LAKESHIFT_INITIATE_SCHEMA_DETECTION": given.initiate_schema_detection.value_as_string,
             "LAKESHIFT_REDSHIFT_IAM_ROLE_ARN": given.redshift_iam_role_arn.value_as_string,
             "LAKESHIFT_DATABASE": given.database_name.value_as_string,
             "LAKESHIFT_REDSHIFT_CLUSTER": given.cluster.value_as_string,
             "LAKESHIFT_REDSHIFT_WORKGROUP": given.workgroup.value_as_string,
+            "LAKESHIFT_REDSHIFT_SECRET": given.redshift_secret.value_as_string,
+            "LAKESHIFT_REDSHIFT_DB_USER": given.db_user.value_as_string,
             "LAKESHIFT_BIGQUERY_SECRET": given.secret.value_as_string,
             "POWERTOOLS_SERVICE_NAME": "lakeshift",
             "POWERTOOLS_METRICS_NAMESPACE": "Lakeshift",
@@ -127,11 +130,19 @@ class PipelineStack(Stack):
             "MigrateStateMachineArn": self.machines.migrate.state_machine_arn,
             "MigrateTableStateMachineArn": self.machines.migrate_table.state_machine_arn,
             "LoadStateMachineArn": self.machines.load.state_machine_arn,
+            "RollbackFunctionName": self.steps.function("rollback").function_name,
             "BigQuerySecretName": given.secret.value_as_string,
             "RedshiftServerlessWorkgroup": given.workgroup.value_as_string,
             "RedshiftClusterIdentifier": given.cluster.value_as_string,
+            "RedshiftSecretName": given.redshift_secret.value_as_string,
+            "RedshiftDbUser": given.db_user.value_as_string,
             "DatabaseName": given.database_name.value_as_string,
             "WarehouseRoleArn": self.warehouse.role.role_arn,
+            "RedshiftIAMRoleARN": given.redshift_iam_role_arn.value_as_string,
+            "InputMaxParallelism": Token.as_string(given.input_max_parallelism.value),
+            "LoadMaxParallelism": Token.as_string(given.load_max_parallelism.value),
+            "ReadStreams": Token.as_string(given.read_streams.value),
+            "InitiateSchemaDetection": given.initiate_schema_detection.value_as_string,
         }
         for name, value in values.items():
             CfnOutput(self, f"{name}Output", value=value).override_logical_id(name)

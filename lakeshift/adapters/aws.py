@@ -13,6 +13,8 @@ from lakeshift.errors import StoreBusy, StoreRefused
 
 # Standard mode retries throttling and 5xx with backoff; what still fails is left to the state machine.
 CONFIG = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=32)
+# A function that is waited for answers within its own 15 minutes; asked twice it would do its work twice.
+PATIENT = Config(retries={"total_max_attempts": 1}, read_timeout=910)
 
 _BUSY = frozenset(
     {

@@ -19,7 +19,8 @@ from lakeshift.adapters.bigquery_errors import source_errors
 from lakeshift.adapters.bigquery_sql import INGESTION_TIME, count_sql, partitions_sql
 from lakeshift.adapters.bigquery_storage import StorageReader
 from lakeshift.errors import QueryFailed, SecretMissing
-from lakeshift.model import Partition, ResultQuery, Slice, SourceTable, TablePlan, TableRef
+from lakeshift.masked import masked
+from lakeshift.model import Partition, ResultQuery, Slice, SourceTable, TablePlan, TableRef, ViewQuery
 from lakeshift.ports import Children, ReadSession
 from lakeshift.types.bigquery import columns
 
@@ -86,6 +87,8 @@ class BigQuerySource:
             requires_partition_filter=_must_filter(table),
             cluster_columns=tuple(table.clustering_fields or ()),
             description=table.description or "",
+            primary_key=_primary_key(table),
+            view=_view(table),
         )
 
     def partitions(self, refs: Sequence[TableRef]) -> Mapping[TableRef, tuple[Partition, ...]]:
@@ -195,7 +198,7 @@ def _refusals(where: str) -> Iterator[None]:
     try:
         yield
     except google.BadRequest as error:
-        raise QueryFailed(error.message, where=where, next_step="mend the view, or exclude it.") from error
+        raise QueryFailed(masked(error.message), where=where, next_step="mend the view, or exclude it.") from error
 
 
 def _job_id(plan: TablePlan, attempt: int) -> str:
@@ -208,6 +211,17 @@ def _partition(table: bigquery.Table) -> tuple[str, str]:
     if table.time_partitioning:
         return table.time_partitioning.field or INGESTION_TIME, table.time_partitioning.type_
     return (table.range_partitioning.field, "RANGE") if table.range_partitioning else ("", "")
+
+
+def _primary_key(table: bigquery.Table) -> tuple[str, ...]:
+    """As declared; BigQuery does not enforce it."""
+    found = table.table_constraints
+    return tuple(found.primary_key.columns) if found and found.primary_key else ()
+
+
+def _view(table: bigquery.Table) -> ViewQuery | None:
+    text = table.view_query or table.mview_query
+    return ViewQuery(sql=text, legacy=bool(table.view_use_legacy_sql)) if text else None
 
 
 def _must_filter(table: bigquery.Table) -> bool:

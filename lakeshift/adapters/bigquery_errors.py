@@ -10,6 +10,7 @@ from google.api_core import exceptions as google
 from google.auth.exceptions import GoogleAuthError, TransportError
 
 from lakeshift.errors import SourceBusy, SourceForbidden, SourceNotFound, TerminalError
+from lakeshift.masked import masked
 
 _BUSY = (
     google.TooManyRequests,
@@ -32,16 +33,16 @@ def source_errors(where: str) -> Iterator[None]:
     try:
         yield
     except google.NotFound as error:
-        raise SourceNotFound(error.message, where=where, next_step="see the names in the config.") from error
+        raise SourceNotFound(masked(error.message), where=where, next_step="see the names in the config.") from error
     except (google.Forbidden, google.Unauthorized) as error:
         if _reason(error) in _QUOTAS:
-            raise SourceBusy(error.message, where=where) from error
+            raise SourceBusy(masked(error.message), where=where) from error
         step = "grant the service account BigQuery Data Viewer, Job User and Read Session User."
-        raise SourceForbidden(error.message, where=where, next_step=step) from error
+        raise SourceForbidden(masked(error.message), where=where, next_step=step) from error
     except _BUSY as error:
-        raise SourceBusy(str(error), where=where) from error
+        raise SourceBusy(masked(str(error)), where=where) from error
     except google.GoogleAPICallError as error:
-        raise TerminalError(error.message, where=where) from error
+        raise TerminalError(masked(error.message), where=where) from error
     except GoogleAuthError as error:
         raise SourceForbidden(f"the key is not accepted: {error}", where=where) from error
 

@@ -34,7 +34,7 @@ def selected(plan: TablePlan, part: Slice | None = None) -> list[str]:
     The Storage Read API takes an empty list for all columns: a shard that has none of them must be read whole.
     """
     missing = {name.casefold() for name in part.missing} if part else set()
-    names = (column.source.name for column in plan.columns)
+    names = (name for column in plan.columns for name in column.sources)
     return [name for name in names if name != SUFFIX and name.casefold() not in missing]
 
 

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from lakeshift.adapters.aws import busy, code_of
-from lakeshift.errors import StatementFailed, TargetBusy, TargetMissing
+from lakeshift.adapters.redshift_loads import LOAD_ERRORS, load_error
+from lakeshift.errors import StatementFailed, StatementTooLarge, TargetBusy, TargetMissing, TransientError
+from lakeshift.masked import masked
 from lakeshift.ports import Statement
 
 if TYPE_CHECKING:
@@ -23,25 +25,61 @@ _ENDED = frozenset({"FINISHED", "FAILED", "ABORTED"})
 # Two transactions met: both wrote (error 1023), or one replaced the table that the other was about to open.
 # https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation-serializable-isolation-troubleshooting.html
 _TRANSIENT = re.compile(
-    r"serializable isolation violation|conflict with concurrent transaction|could not open relation with OID", re.I
+    r"serializable isolation violation|conflict with concurrent transaction|could not open relation with OID"
+    r"|deadlock detected"
+    # The cluster was restarted, resized or patched under the statement.
+    r"|cancelled on system's request|terminating connection|connection (was )?(closed|reset|terminated)"
+    r"|system is (shutting down|starting up|in recovery)|cluster .*(restart|paused|resum)",
+    re.I,
 )
 _NO_DATABASE = re.compile(r"database .* does not exist", re.I)
 _QUERY_SECONDS = 300.0
+# https://docs.aws.amazon.com/redshift-data/latest/APIReference/API_BatchExecuteStatement.html and
+# https://docs.aws.amazon.com/redshift/latest/mgmt/data-api.html#data-api-calling-considerations
+MAX_STATEMENTS = 40
+MAX_BYTES = 100 * 1024
+# A person or a limit of the workgroup has stopped it: said again, it would be stopped again.
+_ABORTED = "the statement was aborted: a person, or a limit of the workgroup or queue, has stopped it"
 
 
 class RedshiftData:
-    """The Warehouse port over the Redshift Data API."""
+    """The Warehouse port over the Redshift Data API.
+
+    Args:
+        secret: Secrets Manager name or ARN of a database user's password; "" where the caller's role is the user.
+        user: database user of a provisioned cluster, for whom the Data API gets a temporary password.
+            https://docs.aws.amazon.com/redshift/latest/mgmt/data-api-access.html
+    """
 
     def __init__(
-        self, client: RedshiftDataAPIServiceClient, database: str, workgroup: str | None, cluster: str | None
+        self,
+        client: RedshiftDataAPIServiceClient,
+        database: str,
+        workgroup: str | None,
+        cluster: str | None,
+        *,
+        secret: str = "",
+        user: str = "",
     ) -> None:
         self._api = client
         endpoint = {"WorkgroupName": workgroup} if workgroup else {"ClusterIdentifier": cluster or ""}
-        self._where: dict[str, Any] = {"Database": database, **endpoint}
+        identity = {"SecretArn": secret} if secret else {"DbUser": user} if user and not workgroup else {}
+        self._where: dict[str, Any] = {"Database": database, **endpoint, **identity}
 
     def submit(self, statements: Sequence[str], token: str) -> str:
-        """Start statements in one transaction; the same token gives the same id and runs nothing again."""
+        """Start statements in one transaction; the same token gives the same id and runs nothing again.
+
+        A batch is a transaction block even with one statement in it, where ALTER COLUMN TYPE may not stand:
+        https://docs.aws.amazon.com/redshift/latest/dg/r_ALTER_TABLE.html. A statement of its own commits by itself.
+        Who makes a batch keeps it inside the limits: a batch that was cut in two would be two transactions.
+
+        Raises:
+            StatementTooLarge: it is beyond them; nothing was sent.
+        """
         batch = list(statements)
+        _check_limits(batch)
+        if len(batch) == 1:
+            return self._call(lambda: self._api.execute_statement(Sql=batch[0], ClientToken=token, **self._where)["Id"])
         return self._call(lambda: self._api.batch_execute_statement(Sqls=batch, ClientToken=token, **self._where)["Id"])
 
     def poll(self, statement: str, seconds: float) -> Statement:
@@ -51,15 +89,34 @@ class RedshiftData:
             return Statement(finished=False)
         if state["Status"] == "FINISHED":
             return Statement(finished=True, rows=_rows(state))
+        if state["Status"] == "ABORTED":
+            return Statement(finished=True, error=_ABORTED)
         error = str(state.get("Error") or state["Status"])
-        return Statement(finished=True, error=error, transient=bool(_TRANSIENT.search(error)))
+        transient = bool(_TRANSIENT.search(error))
+        detail = "" if transient else self._load_error(state)
+        return Statement(finished=True, error=detail or masked(error), transient=transient)
+
+    def _load_error(self, state: Mapping[str, Any]) -> str:
+        """What the warehouse has noted of the COPY that failed; "" where none did, or it cannot be asked."""
+        parts = [part for part in state.get("SubStatements", [state]) if part.get("Status", "FAILED") == "FAILED"]
+        copies = [part for part in parts if str(part.get("QueryString", "")).lstrip().upper().startswith("COPY ")]
+        query = next((int(part["RedshiftQueryId"]) for part in copies if int(part.get("RedshiftQueryId", -1)) > 0), 0)
+        if not query:
+            return ""
+        try:
+            rows = self.query(LOAD_ERRORS.format(query=query))
+        except (StatementFailed, TransientError):
+            # The failure itself is what counts; its detail is only a help.
+            return ""
+        return load_error(rows[0], masked(str(copies[0].get("Error") or state.get("Error") or ""))) if rows else ""
 
     def query(self, sql: str) -> list[tuple[object, ...]]:
         """Run one SELECT to its end and return all rows; TargetBusy when it has not ended after five minutes."""
+        _check_limits([sql])
         statement = self._call(lambda: self._api.execute_statement(Sql=sql, **self._where)["Id"])
         state = self._wait(statement, _QUERY_SECONDS)
         if state["Status"] not in _ENDED:
-            raise TargetBusy(f"the query has not ended after {_QUERY_SECONDS:.0f} s", where=sql[:200])
+            raise TargetBusy(f"the query has not ended after {_QUERY_SECONDS:.0f} s", where=masked(sql[:200]))
         if state["Status"] != "FINISHED":
             self._refused(str(state.get("Error") or state["Status"]), sql)
         if not state.get("HasResultSet"):
@@ -71,7 +128,8 @@ class RedshiftData:
     def _call(self, call: Callable[[], str]) -> str:
         attempts = Retrying(
             retry=retry_if_exception_type(TargetBusy),
-            wait=wait_exponential_jitter(multiplier=0.5, max=10),
+            # Full jitter: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
+            wait=wait_random_exponential(multiplier=0.5, max=10),
             stop=stop_after_delay(60),
             reraise=True,
         )
@@ -91,8 +149,30 @@ class RedshiftData:
         if _NO_DATABASE.search(error):
             raise TargetMissing(error, next_step="create the database, or name another one.")
         if _TRANSIENT.search(error):
-            raise TargetBusy(error)
-        raise StatementFailed(error, where=sql[:200])
+            raise TargetBusy(masked(error))
+        raise StatementFailed(_ABORTED if error == "ABORTED" else masked(error), where=masked(sql[:200]))
+
+
+def _check_limits(batch: Sequence[str]) -> None:
+    if len(batch) > MAX_STATEMENTS:
+        step = "move fewer child tables with this table, or nest them as SUPER."
+        raise StatementTooLarge(
+            f"{len(batch)} statements for one transaction, the Data API takes {MAX_STATEMENTS}",
+            where=_head(batch[0]),
+            next_step=step,
+        )
+    for sql in batch:
+        if (size := len(sql.encode())) > MAX_BYTES:
+            raise StatementTooLarge(
+                f"a statement of {size:,} bytes, the Data API takes {MAX_BYTES:,}",
+                where=_head(sql),
+                next_step="move fewer columns or ranges of this table at a time.",
+            )
+
+
+def _head(sql: str) -> str:
+    """The first words of a statement, which name what it does and to which table."""
+    return masked(" ".join(sql.split())[:120])
 
 
 @contextmanager

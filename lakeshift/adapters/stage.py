@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lakeshift import errors
 from lakeshift.adapters.aws import store_errors
 from lakeshift.errors import StageMissing
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_stepfunctions import SFNClient
 
 
@@ -44,3 +47,30 @@ def start_execution(client: SFNClient, machine: str, name: str, given: str) -> s
         except client.exceptions.ExecutionAlreadyExists:
             execution = f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
     return execution if execution_status(client, execution) == "RUNNING" else None
+
+
+def invoke(client: LambdaClient, function: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Call a function and wait for its answer.
+
+    Raises:
+        LakeshiftError: the one that the function ended with, or StageMissing where it ended without a word of ours.
+    """
+    with store_errors(function):
+        answer: Mapping[str, Any] = client.invoke(FunctionName=function, Payload=json.dumps(given).encode())
+    found: dict[str, Any] = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer:
+        raise _ended_with(str(found.get("errorMessage", found)), function)
+    return found
+
+
+def _ended_with(message: str, function: str) -> errors.LakeshiftError:
+    """The error that a function has ended with; its message is the error's name and text."""
+    code, _, text = message.partition(": ")
+    known: list[type[errors.LakeshiftError]] = [
+        *errors.TerminalError.__subclasses__(),
+        *errors.TransientError.__subclasses__(),
+    ]
+    for kind in known:
+        if kind.__name__ == code and not issubclass(kind, errors.ConfigInvalid):
+            return kind(text)
+    return StageMissing(f"the function failed: {message}", where=function)

@@ -12,10 +12,23 @@ from lakeshift.spec import Migration, Source
 
 def probe(ports: Ports, migration: Migration) -> None:
     """Raise ConfigInvalid with every secret, project, data set, database or role that is missing or forbidden."""
-    problems = [problem for index, source in enumerate(migration.sources) for problem in _source(ports, index, source)]
+    # A reload reads the lake alone; the source may be gone by now.
+    sources = [] if migration.reload else migration.sources
+    problems = [problem for index, source in enumerate(sources) for problem in _source(ports, index, source)]
     problems += _target(ports, migration)
     if problems:
         raise ConfigInvalid(tuple(problems))
+
+
+def probed(migration: Migration) -> tuple[str, ...]:
+    """What `probe` has found in its place, in words; what a run needs beyond that shows when it is used."""
+    found = []
+    for source in migration.sources:
+        found.append(f"secret {source.credentials}: read, and its key is taken by project {source.project}")
+        found += [f"data set {source.project}.{dataset.name}: listed" for dataset in source.datasets]
+    target = migration.target
+    place = target.workgroup or target.cluster
+    return (*found, f"database {target.database} on {place}: a statement ran", "COPY role: named by the stage")
 
 
 def _source(ports: Ports, index: int, spec: Source) -> Iterator[Problem]:

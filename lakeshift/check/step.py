@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 import structlog
@@ -10,6 +11,7 @@ from lakeshift.check.probe import probe
 from lakeshift.errors import ConfigInvalid, Problem, TerminalError
 from lakeshift.lake import keys
 from lakeshift.model import Failure, Noun, RunRecord, RunState
+from lakeshift.plan.accepted import refuse_other_config
 from lakeshift.ports import Defaults, Ports
 from lakeshift.report.answer import write_answer
 from lakeshift.spec import Migration, read
@@ -42,6 +44,7 @@ def check(ports: Ports, bucket: str, key: str, version: str, execution: str) -> 
     try:
         migration = with_defaults(read(_body(ports, bucket, key, version)), ports.defaults)
         probe(ports, migration)
+        refuse_other_config(ports, migration)
         return _accept(ports, record, migration)
     except TerminalError as error:
         return _refuse(ports, record, error)
@@ -62,6 +65,9 @@ def with_defaults(migration: Migration, defaults: Defaults) -> Migration:
                     "workgroup": target.workgroup if named else defaults.workgroup or None,
                     "cluster": target.cluster if named or defaults.workgroup else defaults.cluster or None,
                     "database": target.database or defaults.database or None,
+                    # Whoever names another warehouse says who its user is as well.
+                    "secret": target.secret or (None if named or target.db_user else defaults.target_secret or None),
+                    "db_user": target.db_user or (None if named or target.secret else _user(defaults)),
                 }
             ),
             "input_max_parallelism": migration.input_max_parallelism or defaults.input_max_parallelism,
@@ -70,6 +76,10 @@ def with_defaults(migration: Migration, defaults: Defaults) -> Migration:
             else migration.initiate_schema_detection,
         }
     )
+
+
+def _user(defaults: Defaults) -> str | None:
+    return None if defaults.workgroup or defaults.target_secret else defaults.target_user or None
 
 
 def migration_of(ports: Ports, run: str) -> Migration:
@@ -108,10 +118,23 @@ def _refuse(ports: Ports, record: RunRecord, error: TerminalError) -> Checked:
     return Checked(outcome="refused", run=record.run)
 
 
+def _snapshot(ports: Ports, migration: Migration) -> datetime:
+    """The source's present; of a reload, the instant that its run has read."""
+    if migration.reload is None:
+        return ports.source(migration.sources[0]).now()
+    try:
+        found = ports.ledger.run(migration.reload.run).snapshot
+    except KeyError:
+        found = None
+    if found is None:
+        raise ConfigInvalid((Problem("/reload/run", "there is no such run, or it has read nothing"),))
+    return found
+
+
 def _accept(ports: Ports, record: RunRecord, migration: Migration) -> Checked:
+    snapshot = _snapshot(ports, migration)
     body = migration.model_dump_json(by_alias=True, indent=1).encode()
     ports.objects.put(ports.places.staging, keys.run_file(record.run, "config.json"), body, "application/json")
-    snapshot = ports.source(migration.sources[0]).now()
     accepted = record.model_copy(update={"state": RunState.ACCEPTED, "snapshot": snapshot})
     write_answer(ports, accepted)
     ports.ledger.save_run(accepted, record.state)

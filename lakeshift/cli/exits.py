@@ -14,17 +14,25 @@ from rich.console import Console
 from lakeshift.errors import ConfigInvalid, LakeshiftError, StageMissing, StoreRefused, TransientError
 from lakeshift.model import RunState
 
-_UNFINISHED = (RunState.FAILED, RunState.PROBLEMS, RunState.PAUSED, RunState.CANCELLED)
+_UNFINISHED = (
+    RunState.FAILED,
+    RunState.PROBLEMS,
+    RunState.QUARANTINED,
+    RunState.PAUSED,
+    RunState.CANCELLED,
+    RunState.ROLLED_BACK,
+)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class Exit(IntEnum):
-    """0 all good, 1 problems in the run (or stopped short), 2 bad input, 3 environment."""
+    """0 all good, 1 problems in the run (or stopped short), 2 bad input, 3 environment, 4 something is refused."""
 
     GOOD = 0
     PROBLEMS = 1
     BAD_INPUT = 2
     ENVIRONMENT = 3
+    REFUSED = 4
 
 
 def exit_of(state: RunState) -> Exit:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console as Screen
 
+from lakeshift.cli.convert import convert
 from lakeshift.cli.exits import Exit, errors, exit_of, exits
 from lakeshift.cli.extract import extract
+from lakeshift.cli.load import load
 from lakeshift.cli.local import local
 from lakeshift.cli.orders import cancel as cancel_run
 from lakeshift.cli.orders import pause as pause_run
 from lakeshift.cli.orders import resume as resume_run
+from lakeshift.cli.plan import accepted, file_body, plan, upload
+from lakeshift.cli.rollback import rollback
 from lakeshift.cli.show import PLAIN_WIDTH, failures, headline, line, notes, report_table
 from lakeshift.cli.stages import LOCAL, JsonOption, StageOption, open_stage
 from lakeshift.cli.watch import wait_for_takeover
@@ -34,10 +38,15 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
     help="Move BigQuery projects into an S3 data lake and Amazon Redshift. "
-    "Exit codes: 0 all good, 1 problems in the run or stopped short of its end, 2 bad input, 3 environment.",
+    "Exit codes: 0 all good, 1 problems in the run or stopped short of its end, 2 bad input, 3 environment, "
+    "4 something cannot be converted or moved.",
 )
 app.add_typer(local, name="local")
+app.add_typer(convert, name="convert")
+app.command()(plan)
 app.command()(extract)
+app.command()(rollback)
+app.command()(load)
 
 ConfigArgument = Annotated[Path, typer.Argument(help="The config file, JSON.", metavar="CONFIG")]
 RunArgument = Annotated[str, typer.Argument(help="Id of a run, as `submit` prints it.", metavar="RUN")]
@@ -47,7 +56,7 @@ RunArgument = Annotated[str, typer.Argument(help="Id of a run, as `submit` print
 def check(config: ConfigArgument, as_json: JsonOption = False) -> None:
     """Read a config file and name every problem in it; nothing is uploaded."""
     with exits(as_json=as_json):
-        read(_body(config))
+        read(file_body(config))
     typer.echo(json.dumps({"status": "good", "problems": []}) if as_json else f"{config}: good")
 
 
@@ -60,11 +69,19 @@ def submit(config: ConfigArgument, stage: StageOption = LOCAL, as_json: JsonOpti
 
 
 @app.command()
-def run(config: ConfigArgument, stage: StageOption = LOCAL, as_json: JsonOption = False) -> None:
-    """Upload a config file and follow its run to the end."""
+def run(
+    config: Annotated[Path | None, typer.Argument(help="The config file, JSON.", metavar="CONFIG")] = None,
+    plan_file: Annotated[
+        Path | None, typer.Option("--plan", help="Run exactly this plan, or refuse if source or config have drifted.")
+    ] = None,
+    stage: StageOption = LOCAL,
+    as_json: JsonOption = False,
+) -> None:
+    """Upload a config file, or a plan that `lakeshift plan` has written, and follow its run to the end."""
     with exits(as_json=as_json):
+        document = accepted(plan_file, config) if plan_file else None
         console = open_stage(stage)
-        name = _submit(console, config)
+        name = upload(console, document) if document else _submit(console, config)
         if not as_json:
             typer.echo(f"run {name}")
         record = follow(console, name, quiet=as_json)
@@ -132,15 +149,10 @@ def resume(
     typer.echo(json.dumps({"run": run, "execution": execution}) if as_json else said)
 
 
-def _body(config: Path) -> bytes:
-    try:
-        return config.read_bytes()
-    except OSError as error:
-        raise ConfigInvalid((Problem("", f"the file cannot be read: {error.strerror or error}"),)) from error
-
-
-def _submit(console: Console, config: Path) -> str:
-    body = _body(config)
+def _submit(console: Console, config: Path | None) -> str:
+    if config is None:
+        raise ConfigInvalid((Problem("", "neither a config file nor a plan is given"),))
+    body = file_body(config)
     read(body)
     bucket, key = console.ports.places.config, f"{keys.CONFIGS}{config.stem}.json"
     if not keys.is_config(key):
@@ -167,7 +179,7 @@ def _status(console: Console, record: RunRecord, *, as_json: bool) -> None:
         listed = [table.model_dump(mode="json") for table in tables]
         typer.echo(json.dumps({**record.model_dump(mode="json"), "tables": listed}, indent=1))
     else:
-        typer.echo(headline(record))
+        typer.echo(headline(record, tables))
         for table in tables:
             typer.echo(line(table, console.ports.clock()))
         _reasons(console, record)
@@ -199,9 +211,13 @@ def _saved(console: Console, record: RunRecord) -> Path:
     """Copy the run's reports to `lakeshift-reports/<run>` below the current folder; returns that folder."""
     folder = Path("lakeshift-reports") / record.run
     folder.mkdir(parents=True, exist_ok=True)
+    objects, bucket = console.ports.objects, console.ports.places.config
     for name in REPORTS:
-        key = keys.report_file(record.run, name)
-        (folder / name).write_bytes(console.ports.objects.get(console.ports.places.config, key))
+        (folder / name).write_bytes(objects.get(bucket, keys.report_file(record.run, name)))
+    files = [view["file"] for view in json.loads((folder / REPORTS[0]).read_bytes())["views"] if view["file"]]
+    for key in files:
+        (folder / "views").mkdir(exist_ok=True)
+        (folder / "views" / PurePosixPath(key).name).write_bytes(objects.get(bucket, key))
     return folder
 
 

@@ -20,11 +20,14 @@ _CANCELLABLE = (RunState.PAUSED, RunState.AWAITING_LOAD)
 
 
 def pause(console: Console, record: RunRecord) -> RunRecord:
-    """Ask a run at work to stop at its next file.
+    """Ask a run at work to stop at its next file, and the schedule to leave out one that waits for it.
 
     Raises:
         WrongState: nothing of it is at work, or it is being cancelled.
     """
+    if record.state is RunState.AWAITING_LOAD and record.order is not Order.CANCEL:
+        console.ports.ledger.give(record.run, Order.PAUSE)
+        return console.ports.ledger.run(record.run)
     if record.state in FINAL_RUN_STATES:
         raise WrongState(f"the run is {record.state}", where=record.run, next_step="there is nothing to pause.")
     if record.order is Order.CANCEL:
@@ -56,6 +59,9 @@ def resume(console: Console, record: RunRecord) -> str | None:
     Raises:
         WrongState: the run cannot be taken up, with the reason.
     """
+    if record.state is RunState.AWAITING_LOAD and record.order is Order.PAUSE:
+        console.ports.ledger.give(record.run, Order.GO)
+        return record.execution
     if nothing_left(record):
         return None
     refuse(record)

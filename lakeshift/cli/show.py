@@ -8,7 +8,9 @@ from typing import Any
 
 from rich.table import Table
 
-from lakeshift.model import FINAL_RUN_STATES, Order, RunRecord, TableRecord, TableState
+from lakeshift.load.quarantine import text
+from lakeshift.model import FINAL_RUN_STATES, Order, RunRecord, RunState, TableRecord, TableState
+from lakeshift.report.document import said
 
 # Columns of a table that does not go to a terminal: wide enough that no name is folded in a log.
 PLAIN_WIDTH = 200
@@ -17,14 +19,17 @@ _STYLES = {
     TableState.FAILED: "red",
     TableState.REFUSED: "red",
     TableState.CANCELLED: "yellow",
+    TableState.ROLLED_BACK: "yellow",
 }
 _UNDER_WAY = {Order.PAUSE: " (pausing)", Order.CANCEL: " (cancelling)"}
 
 
-def headline(record: RunRecord) -> str:
+def headline(record: RunRecord, tables: Sequence[TableRecord] = ()) -> str:
     """The run and its state, and what it is brought to by a person's order."""
     under_way = "" if record.state in FINAL_RUN_STATES else _UNDER_WAY.get(record.order, "")
-    return f"{record.run}: {record.state.value}{under_way}"
+    if record.state is RunState.AWAITING_LOAD and record.order is Order.PAUSE:
+        under_way = " (paused: the schedule leaves it out)"
+    return f"{record.run}: {said(record.state, tables)}{under_way}"
 
 
 def rate(table: TableRecord, now: datetime) -> float:
@@ -46,7 +51,7 @@ def eta(table: TableRecord, now: datetime) -> float | None:
 
 def view(record: RunRecord, tables: Sequence[TableRecord], now: datetime) -> Table:
     """The run as a table."""
-    shown = Table(title=headline(record), title_justify="left")
+    shown = Table(title=headline(record, tables), title_justify="left")
     for heading in ("source", "target", "status"):
         shown.add_column(heading, overflow="fold")
     for heading in ("source rows", "lake rows", "target rows", "MB", "rows/s", "ETA s"):
@@ -90,20 +95,22 @@ def line(table: TableRecord, now: datetime) -> str:
 def failures(record: RunRecord, tables: Sequence[TableRecord]) -> list[str]:
     """Every reason why the run is not all good."""
     whole = [f"{record.failure.code}: {record.failure.message}"] if record.failure else []
+    whole += [f"{table.table}: {table.failure.code}: {table.failure.message}" for table in tables if table.failure]
     return whole + [
-        f"{table.table}: {table.failure.code}: {table.failure.message}" for table in tables if table.failure
+        f"{table.table}: {one.action}: {text(one)}" for table in tables if not table.failure for one in table.misfits
     ]
 
 
 def report_table(report: Mapping[str, Any]) -> Table:
-    """A report as a table: every table with its rows in source, lake and target."""
+    """A report as a table: every table with its rows in source, lake, target and quarantine."""
     shown = Table(title=f"{report['run']}: {report['status']}", title_justify="left")
     for heading in ("source", "target", "status"):
         shown.add_column(heading, overflow="fold")
     for place in ("source", "lake", "target"):
         shown.add_column(f"{place} rows", justify="right")
+    shown.add_column("quarantined", justify="right")
     for table in report["tables"]:
-        counts = [_number(table["rows"][place]) for place in ("source", "lake", "target")]
+        counts = [_number(table["rows"][place]) for place in ("source", "lake", "target", "quarantined")]
         style = _STYLES.get(TableState(table["status"]))
         shown.add_row(table["source"], table["target"], table["status"], *counts, style=style)
     return shown
@@ -111,4 +118,9 @@ def report_table(report: Mapping[str, Any]) -> Table:
 
 def notes(report: Mapping[str, Any]) -> list[str]:
     """What a report says about tables that moved, but not as they were; a line each."""
-    return [f"note {table['source']}: {text}" for table in report["tables"] for text in table["notes"]]
+    whole = [f"note {text}" for text in report["notes"]]
+    whole += [
+        f"view {view['source']}: {view['state']}" + (f": {view['reason']}" if view["reason"] else "")
+        for view in report["views"]
+    ]
+    return whole + [f"note {table['source']}: {text}" for table in report["tables"] for text in table["notes"]]

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import structlog
 
 from lakeshift.errors import LedgerConflict, SessionLost
 from lakeshift.extract import cut
+from lakeshift.extract.files import CONTENT_TYPE, ChunkFiles
 from lakeshift.inventory.family import SUFFIX
 from lakeshift.lake import keys, rows
 from lakeshift.lake.checksum import row_hashes
 from lakeshift.lake.parquet import FileWriter, row_groups
+from lakeshift.lake.quarantine import Sorter
 from lakeshift.lake.sample import sampled
 from lakeshift.lake.statistics import Accumulator
 from lakeshift.ledger.chunks import with_file
 from lakeshift.model import ChunkRecord, LakeFile, Slice, Statistics, TablePlan
+from lakeshift.plan.keys import read_by
 from lakeshift.ports import Ports, Source
 
 log = structlog.get_logger()
 
 Question = Callable[[], bool]
-CONTENT_TYPE = "application/vnd.apache.parquet"
 # A stream is not worth cutting when less than this many row groups are left of it by the estimate.
 MIN_GROUPS_TO_SPLIT = 4
 
@@ -63,6 +65,7 @@ def extract_chunk(reading: Reading, chunk: ChunkRecord) -> ChunkRecord:
         ValueUnsupported: a value that the lake or the target cannot hold; names the column.
         LedgerConflict: another worker has committed further; the chunk is to be read from the ledger again.
     """
+    reading = replace(reading, plan=read_by(reading.plan, _slice(reading.plan, chunk)))
     chunk = _opened(reading, chunk)
     divisible = True
     while not (chunk.done or reading.stop()):
@@ -131,6 +134,9 @@ def _read_on(reading: Reading, chunk: ChunkRecord, *, divisible: bool) -> ChunkR
 
 def _say(chunk: ChunkRecord, file: LakeFile) -> None:
     log.info("extract.file", run=chunk.run, table=chunk.table, chunk=chunk.chunk, rows=file.rows, bytes=file.bytes)
+    if file.held:
+        held = file.held
+        log.warning("extract.held", run=chunk.run, table=chunk.table, key=held.file.key, rows=held.file.rows)
 
 
 def _groups(reading: Reading, chunk: ChunkRecord) -> Generator[pa.RecordBatch]:
@@ -151,19 +157,15 @@ def _joined(group: pa.Table) -> pa.RecordBatch:
 
 def _file(reading: Reading, chunk: ChunkRecord, groups: _Groups) -> tuple[LakeFile, Statistics | None]:
     """Write one file, group by group; each is gone before the next one is gathered."""
-    plan, places = reading.plan, reading.ports.places
-    key = keys.parquet_file(plan.lake_prefix, chunk.chunk, chunk.attempt, chunk.offset)
+    plan = reading.plan
     measured = Accumulator(rows.schema(plan.columns)) if plan.statistics else None
-    upload = reading.ports.objects.upload(places.lake, key, CONTENT_TYPE)
+    sorter = Sorter(plan)
     read = 0
-    with upload as sink, FileWriter(sink, rows.schema(plan.columns)) as writer:
-        while not (groups.ended() or writer.bytes >= plan.file_bytes or (writer.rows and reading.stop())):
-            read += _write(plan, groups.take(), measured, writer)
-        written = writer.close()
+    with ChunkFiles(reading.ports, plan, chunk) as files:
+        while not (groups.ended() or files.bytes >= plan.file_bytes or (read and reading.stop())):
+            read += _write(plan, groups.take(), sorter, measured, files)
+        file = files.close(read)
         _check_current(reading, chunk)
-    file = LakeFile(
-        key=key, offset=chunk.offset, read=read, rows=written.rows, bytes=written.bytes, sha256=written.sha256
-    )
     return file, measured.result() if measured else None
 
 
@@ -174,12 +176,16 @@ def _check_current(reading: Reading, chunk: ChunkRecord) -> None:
         raise LedgerConflict("another worker went on with the chunk", where=chunk.chunk)
 
 
-def _write(plan: TablePlan, group: pa.RecordBatch, measured: Accumulator | None, writer: FileWriter) -> int:
-    """Measure and write one row group; returns the rows of the source that it stands for."""
-    kept = group if plan.sample is None else sampled(group, row_hashes(group), plan.sample)
+def _write(
+    plan: TablePlan, group: pa.RecordBatch, sorter: Sorter, measured: Accumulator | None, files: ChunkFiles
+) -> int:
+    """Sort, measure and write one row group; returns the rows of the source that it stands for."""
+    taken = group if plan.sample is None else sampled(group, row_hashes(group), plan.sample)
+    found = sorter.sort(taken)
     if measured:
-        measured.add(kept)
-    writer.write(kept)
+        # What is measured is what is loaded.
+        measured.add(found.kept)
+    files.write(found)
     return int(group.num_rows)
 
 

@@ -10,6 +10,7 @@ import structlog
 from lakeshift.errors import LedgerConflict
 from lakeshift.extract import cut
 from lakeshift.model import ChunkRecord, TablePlan, TableRecord
+from lakeshift.plan.keys import read_by
 from lakeshift.ports import Ports, ReadSession, Source
 
 log = structlog.get_logger()
@@ -51,7 +52,7 @@ def waits(plan: TablePlan, chunk: ChunkRecord) -> bool:
 def _spread(ports: Ports, source: Source, plan: TablePlan, root: ChunkRecord) -> None:
     """Open a slice's session. Its chunks are written before its name, so a named session has all of its chunks."""
     part = plan.slices[root.slice]
-    session = source.open_session(plan, part)
+    session = source.open_session(read_by(plan, part), part)
     session = ReadSession(session.name, tuple(_enough(source, session.streams, part.streams)))
     ports.ledger.add_chunks(cut.children(root, session))
     ports.ledger.save_chunk(cut.spread(root, session))

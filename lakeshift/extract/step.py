@@ -10,16 +10,18 @@ from typing import Literal
 import structlog
 
 from lakeshift.check.step import migration_of
-from lakeshift.errors import LedgerConflict, SessionLost, SplitMismatch
+from lakeshift.errors import LedgerConflict, SessionLost, SplitMismatch, ValidationFailed
 from lakeshift.extract import cut
 from lakeshift.extract.chunk import Question, Reading, empty_file, extract_chunk
 from lakeshift.extract.readers import prepare_process, read_chunks
 from lakeshift.extract.session import chunks_of, counted, lose, waits
 from lakeshift.lake import keys
+from lakeshift.lake.quarantine import merged
 from lakeshift.lake.statistics import merge
 from lakeshift.ledger.tables import begin, end, passed
-from lakeshift.load import manifest
+from lakeshift.load import manifest, quarantine
 from lakeshift.model import ChunkRecord, ExtractManifest, Noun, Order, Rows, TablePlan, TableRecord, TableState
+from lakeshift.plan.keys import of_keys, of_rows
 from lakeshift.plan.step import plan_of
 from lakeshift.ports import Ports, Source
 
@@ -27,6 +29,8 @@ log = structlog.get_logger()
 # How often a reader asks the ledger what is wanted of its run (seconds).
 ORDER_SECONDS = 5.0
 RESULT_POLL_SECONDS = 2.0
+# Columns and reasons of misfits in a table's record, which has room for so many; the extract's own record has all.
+MOST_TOLD = 300
 # A slice that loses so many sessions will lose the next one too.
 MAX_SESSIONS = 10
 
@@ -51,7 +55,7 @@ def extract(ports: Ports, run: str, table: str, out_of_time: Question) -> Extrac
     Raises:
         TransientError: the source, the store or the ledger is busy.
         QuotaExhausted: the source's quota is used up; `lakeshift resume` goes on.
-        ValueUnsupported: a value that cannot be carried; names the column.
+        ValueUnsupported: a value that cannot be carried, or one that does not fit where such are to fail the table.
         SplitMismatch: the plan is not the one that the ledger was made for.
         WrongState: the table has ended already.
     """
@@ -235,18 +239,29 @@ def _finish(ports: Ports, source: Source, plan: TablePlan, record: TableRecord, 
     chunks = counted(ports, record)
     if not all(chunk.done for chunk in chunks):
         raise LedgerConflict("a chunk of the table is not done", where=record.table)
-    complete = _manifest(ports, plan, record, chunks)
-    rows = Rows(source=source.count(plan), lake=complete.rows)
+    complete = _manifest(ports, plan, record, [chunk for chunk in chunks if not plan.slices[chunk.slice].keys])
+    if of_keys(plan).slices:
+        complete = _with_keys(ports, source, plan, record, complete, chunks)
+    counted_rows = Rows(
+        source=source.count(of_rows(plan)), lake=complete.rows, quarantined=complete.quarantined, mended=complete.mended
+    )
+    if complete.misfits:
+        told = {"misfits": complete.misfits[:MOST_TOLD], "rows": counted_rows}
+        record = ports.ledger.save_table(record.model_copy(update=told))
+        quarantine.refuse(plan, complete)
+        records = manifest.text(ports.places.lake, [file.held.records for file in complete.files if file.held])
+        _write(ports, keys.quarantine_manifest(plan.lake_prefix, record.cut), records)
     _write(ports, keys.extract_record(plan.lake_prefix, record.cut), complete.model_dump_json().encode())
     listed = manifest.text(ports.places.lake, complete.files)
     _write(ports, keys.copy_manifest(plan.lake_prefix, record.cut), listed)
-    changes = {"rows": rows, "rows_done": complete.rows, "bytes_done": complete.bytes, "pending": pending}
+    changes = {"rows": counted_rows, "rows_done": complete.rows, "bytes_done": complete.bytes, "pending": pending}
     end(ports, record, "extract", TableState.EXTRACTED, **changes)
 
 
 def _manifest(ports: Ports, plan: TablePlan, record: TableRecord, chunks: Sequence[ChunkRecord]) -> ExtractManifest:
     files = tuple(file for chunk in chunks for file in chunk.files) or (empty_file(ports, plan),)
     found = [chunk.statistics for chunk in chunks if chunk.statistics]
+    held = [file.held for file in files if file.held]
     return ExtractManifest(
         run=record.run,
         table=record.table,
@@ -256,7 +271,34 @@ def _manifest(ports: Ports, plan: TablePlan, record: TableRecord, chunks: Sequen
         bytes=sum(file.bytes for file in files),
         files=files,
         statistics=reduce(merge, found) if found else None,
+        quarantined=sum(one.quarantined for one in held),
+        mended=sum(one.file.rows - one.quarantined for one in held),
+        misfits=merged(count for one in held for count in one.counts),
     )
+
+
+def _with_keys(
+    ports: Ports,
+    source: Source,
+    plan: TablePlan,
+    record: TableRecord,
+    complete: ExtractManifest,
+    chunks: Sequence[ChunkRecord],
+) -> ExtractManifest:
+    """The extract with the keys of all rows, for which there is a list for COPY of their own.
+
+    Raises:
+        ValidationFailed: they are not as many as the source has rows, or one does not fit the target.
+    """
+    files = tuple(file for chunk in chunks if plan.slices[chunk.slice].keys for file in chunk.files)
+    read, fit = sum(file.read for file in files), sum(file.rows for file in files)
+    there = source.count(of_keys(plan))
+    if not there == read == fit:
+        what = f"keys differ: the source has {there} rows, {read} keys were read, {fit} of them fit the target"
+        raise ValidationFailed(what, where=record.table, next_step='set "deletes" to "none", or mend the keys.')
+    listed = manifest.text(ports.places.lake, files)
+    _write(ports, keys.copy_manifest(keys.keys_prefix(plan.lake_prefix), record.cut), listed)
+    return complete.model_copy(update={"keys": files, "keys_read": read})
 
 
 def _write(ports: Ports, key: str, body: bytes) -> None:

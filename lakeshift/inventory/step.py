@@ -140,7 +140,8 @@ def _key(run: str) -> str:
 
 
 def _entries(ports: Ports, migration: Migration) -> Iterator[Entry]:
-    for source_index, spec in enumerate(migration.sources):
+    # A reload asks the source for nothing.
+    for source_index, spec in enumerate([] if migration.reload else migration.sources):
         source = ports.source(spec)
         for dataset_index, _ in enumerate(spec.datasets):
             yield from _dataset(_Scope(migration, source, source_index, dataset_index))

@@ -38,14 +38,19 @@ def run_file(run: str, name: str) -> str:
     return f"runs/{run}/{name}"
 
 
-def table_file(run: str, table: str, name: str) -> str:
-    """A work file of one table of a run, in the staging bucket."""
-    return run_file(run, f"tables/{quote(table, safe='')}/{name}")
-
-
 def report_file(run: str, name: str) -> str:
     """A report of a run, in the config bucket."""
     return f"reports/{run}/{name}"
+
+
+def accepted_plan(sha256: str) -> str:
+    """A plan that a run may follow, in the config bucket; its content names it."""
+    return f"plans/{sha256}.json"
+
+
+def view_file(run: str, source: str) -> str:
+    """The SQL of a view, beside the run's reports in the config bucket."""
+    return report_file(run, f"views/{quote(source, safe='')}.sql")
 
 
 def table_prefix(lake_prefix: str, ref: TableRef, run: str) -> str:
@@ -54,9 +59,32 @@ def table_prefix(lake_prefix: str, ref: TableRef, run: str) -> str:
     return f"{lake_prefix}raw/{parts}/run={run}/"
 
 
+def keys_prefix(prefix: str) -> str:
+    """Prefix of the keys of all rows, by which what is gone is found; hidden from who reads the table's own."""
+    return f"{prefix}_keys/"
+
+
 def parquet_file(prefix: str, chunk: str, attempt: int, offset: int) -> str:
     """A file of a chunk. Chunk, attempt and first row name it, so that a repeated extract overwrites its own files."""
     return f"{prefix}{chunk}-{attempt:02d}-{offset:015d}.parquet"
+
+
+def held_file(prefix: str, chunk: str, attempt: int, offset: int) -> str:
+    """Rows beside a file of a chunk that the target cannot hold as they are.
+
+    Athena and Spark pass over names with an underscore: the table that they see is what is loaded.
+    """
+    return f"{prefix}_held-{chunk}-{attempt:02d}-{offset:015d}.parquet"
+
+
+def records_file(prefix: str, chunk: str, attempt: int, offset: int) -> str:
+    """What does not fit in those rows, value by value."""
+    return f"{prefix}_misfits-{chunk}-{attempt:02d}-{offset:015d}.parquet"
+
+
+def quarantine_manifest(prefix: str, cut: str) -> str:
+    """The list of these records that COPY reads."""
+    return f"{prefix}_quarantine-{cut}.json"
 
 
 def copy_manifest(prefix: str, cut: str) -> str:

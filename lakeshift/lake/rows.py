@@ -15,21 +15,26 @@ import pyarrow.compute as pc
 from lakeshift.errors import SplitMismatch, ValueUnsupported
 from lakeshift.lake import layout
 from lakeshift.model import Column, ColumnPlan, Kind
-from lakeshift.types.redshift import MAX_DECIMAL_DIGITS
+from lakeshift.types.redshift import fits_decimal
 
 _ARROW: dict[Kind, pa.DataType] = {
     Kind.BOOLEAN: pa.bool_(),
+    Kind.INT16: pa.int16(),
+    Kind.INT32: pa.int32(),
     Kind.INT64: pa.int64(),
+    Kind.FLOAT32: pa.float32(),
     Kind.FLOAT64: pa.float64(),
     Kind.STRING: pa.string(),
     Kind.BYTES: pa.binary(),
     Kind.DATE: pa.date32(),
     Kind.TIME: pa.string(),
+    Kind.TIME_ZONED: pa.string(),
     Kind.DATETIME: pa.timestamp("us"),
     Kind.TIMESTAMP: pa.timestamp("us", "UTC"),
     Kind.INTERVAL: pa.string(),
     Kind.JSON: pa.string(),
     Kind.GEOGRAPHY: pa.string(),
+    Kind.GEOMETRY: pa.string(),
 }
 # Arrow's month_day_nano_interval.
 _INTERVAL = np.dtype([("months", "<i4"), ("days", "<i4"), ("nanoseconds", "<i8")])
@@ -37,7 +42,7 @@ _INTERVAL = np.dtype([("months", "<i4"), ("days", "<i4"), ("nanoseconds", "<i8")
 
 def schema(columns: Sequence[ColumnPlan]) -> pa.Schema:
     """Arrow schema of the lake files: target names, in the order of the plan."""
-    return pa.schema([pa.field(plan.target, lake_type(plan.source, nested=False)) for plan in columns])
+    return pa.schema([pa.field(plan.target, lake_type(plan.lake or plan.source, nested=False)) for plan in columns])
 
 
 def lake_type(column: Column, *, nested: bool) -> pa.DataType:
@@ -55,8 +60,7 @@ def lake_type(column: Column, *, nested: bool) -> pa.DataType:
 
 
 def _decimal_type(column: Column) -> pa.DataType:
-    precision = column.precision or MAX_DECIMAL_DIGITS
-    return pa.decimal128(precision, column.scale or 0) if precision <= MAX_DECIMAL_DIGITS else pa.string()
+    return pa.decimal128(column.precision, column.scale or 0) if fits_decimal(column) else pa.string()
 
 
 Convert = Callable[[pa.RecordBatch], pa.RecordBatch]
@@ -79,18 +83,25 @@ def converter(
     fixed = constants or {}
     absent = {name.casefold() for name in missing}
     target = schema(columns)
-    steps = [(plan.source.name, _step(plan)) for plan in columns]
+    steps = [_steps(plan) for plan in columns]
 
-    def made(batch: pa.RecordBatch, places: Mapping[str, int], number: int) -> pa.Array:
-        name, step = steps[number]
+    def one(batch: pa.RecordBatch, places: Mapping[str, int], name: str, step: _Step, kind: pa.DataType) -> pa.Array:
         place = places.get(name.casefold())
         if place is not None:
             return step(batch.column(place))
         if name in fixed:
-            return pa.repeat(pa.scalar(fixed[name], target.field(number).type), batch.num_rows)
+            return pa.repeat(pa.scalar(fixed[name], kind), batch.num_rows)
         if name.casefold() not in absent:
             raise SplitMismatch("the source did not deliver a planned column", where=name)
-        return pa.nulls(batch.num_rows, target.field(number).type)
+        return pa.nulls(batch.num_rows, kind)
+
+    def made(batch: pa.RecordBatch, places: Mapping[str, int], number: int) -> pa.Array:
+        kind = target.field(number).type
+        if not columns[number].folds:
+            return one(batch, places, *steps[number][0], kind)
+        fields = list(kind)
+        children = [one(batch, places, *step, field.type) for step, field in zip(steps[number], fields, strict=True)]
+        return pa.StructArray.from_arrays(children, fields=fields)
 
     def converted(batch: pa.RecordBatch) -> pa.RecordBatch:
         places = {name.casefold(): place for place, name in enumerate(batch.schema.names)}
@@ -105,30 +116,32 @@ def convert(batch: pa.RecordBatch, columns: Sequence[ColumnPlan]) -> pa.RecordBa
     return converter(columns)(batch)
 
 
-def _step(plan: ColumnPlan) -> _Step:
+def _steps(plan: ColumnPlan) -> list[tuple[str, _Step]]:
+    """The source's column that a plan reads, or those that it folds, each with its conversion."""
+    if not plan.folds:
+        return [(plan.source.name, _step(plan.lake or plan.source, plan.source.name, nested=False))]
+    pairs = zip(plan.folds, plan.source.fields, strict=True)
+    return [(name, _step(field, name, nested=True)) for name, field in pairs]
+
+
+def _step(column: Column, name: str, *, nested: bool) -> _Step:
     """The conversion of one column. Whether it has anything to do is decided once for each type that arrives."""
-    column, name = plan.source, plan.source.name
-    target = lake_type(column, nested=False)
-    floats = pa.types.is_nested(target) and _holds_floats(column)
+    target = lake_type(column, nested=nested)
     same: dict[pa.DataType, bool] = {}
 
     def step(array: pa.Array) -> pa.Array:
         if array.type not in same:
-            same[array.type] = _same_buffers(array.type, target) and not floats
+            same[array.type] = _same_buffers(array.type, target)
         if same[array.type]:
             return array if array.type == target else array.view(target)
         try:
-            return _value(array, column, name, nested=False)
+            return _value(array, column, name, nested=nested)
         except pa.ArrowInvalid:
             # Arrow's own text quotes the value, which belongs in no log.
             what = f"a value of type {array.type} does not fit the lake's {target}"
             raise ValueUnsupported(what, where=name) from None
 
     return step
-
-
-def _holds_floats(column: Column) -> bool:
-    return column.kind is Kind.FLOAT64 or any(_holds_floats(child) for child in column.fields)
 
 
 def _same_buffers(kind: pa.DataType, target: pa.DataType) -> bool:
@@ -149,8 +162,6 @@ def _value(array: pa.Array, column: Column, path: str, *, nested: bool) -> pa.Ar
         return _struct(array, column.fields, [child.name for child in column.fields], path)
     if column.kind is Kind.RANGE:
         return _struct(array, (column.fields[0],) * 2, ["start", "end"], path)
-    if nested and column.kind is Kind.FLOAT64:
-        _refuse_not_finite(array, path)
     text = _text_form(column, nested=nested)
     return text(array) if text else array.cast(lake_type(column, nested=nested))
 
@@ -174,15 +185,6 @@ def _struct(array: pa.Array, fields: Sequence[Column], names: Sequence[str], pat
     return pa.StructArray.from_arrays(children, fields=types, mask=mask)
 
 
-def _refuse_not_finite(array: pa.Array, path: str) -> None:
-    if pc.all(pc.is_finite(array), min_count=0).as_py() is False:
-        raise ValueUnsupported(
-            "NaN or infinity inside a nested value: SUPER follows JSON and cannot hold it",
-            where=path,
-            next_step="exclude the table, or clear such values in the source.",
-        )
-
-
 def _text_form(column: Column, *, nested: bool) -> _Step | None:
     if column.kind is Kind.TIME:
         return lambda array: array.cast(pa.string())
@@ -190,7 +192,7 @@ def _text_form(column: Column, *, nested: bool) -> _Step | None:
         return _interval_texts
     if column.kind is Kind.BYTES and nested:
         return _base64_texts
-    if column.kind is Kind.DECIMAL and (column.precision or 0) > MAX_DECIMAL_DIGITS:
+    if column.kind is Kind.DECIMAL and not fits_decimal(column):
         return _decimal_texts
     return None
 

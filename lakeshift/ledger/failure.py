@@ -11,7 +11,13 @@ from lakeshift.model import Failure, TableRecord, TableState
 from lakeshift.ports import Ports
 
 log = structlog.get_logger()
-FINAL = (TableState.PUBLISHED, TableState.REFUSED, TableState.FAILED, TableState.CANCELLED)
+FINAL = (
+    TableState.PUBLISHED,
+    TableState.REFUSED,
+    TableState.FAILED,
+    TableState.CANCELLED,
+    TableState.ROLLED_BACK,
+)
 # A ledger item may have 400 KB; the log has every message in full.
 MAX_MESSAGE = 20_000
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from typing import TypeVar
+
 import structlog
 
-from lakeshift.errors import WrongState
+from lakeshift.errors import LedgerConflict, TerminalError, WrongState
 from lakeshift.model import Span, TableRecord, TableState
 from lakeshift.ports import Ports
 
@@ -15,6 +19,31 @@ ORDER = tuple(TableState)[:7]
 def passed(record: TableRecord, state: TableState) -> bool:
     """True when the table has reached `state` already, so that the step has nothing to do."""
     return record.state in ORDER and ORDER.index(record.state) >= ORDER.index(state)
+
+
+Answer = TypeVar("Answer")
+Step = Callable[[Ports, str, str], Answer]
+
+
+def unless_passed(state: TableState) -> Callable[[Step[Answer]], Step[Answer]]:
+    """Let a step's failure count only while the table has not come to `state`, the step's end.
+
+    A worker that another one has outrun finds staging gone, or the target changed: that is no failure of the table.
+    """
+
+    def decorate(step: Step[Answer]) -> Step[Answer]:
+        @wraps(step)
+        def outrun(ports: Ports, run: str, table: str) -> Answer:
+            try:
+                return step(ports, run, table)
+            except TerminalError as error:
+                if passed(ports.ledger.table(run, table), state):
+                    raise LedgerConflict("another worker has gone on with the table", where=table) from error
+                raise
+
+        return outrun
+
+    return decorate
 
 
 def begin(ports: Ports, record: TableRecord, verb: str, state: TableState) -> TableRecord:

@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 
 from lakeshift.errors import TerminalError
-from lakeshift.model import LakeFile
+from lakeshift.model import LakeFile, SideFile
 
 
-def text(bucket: str, files: Sequence[LakeFile]) -> bytes:
+def text(bucket: str, files: Sequence[LakeFile | SideFile]) -> bytes:
     """Manifest of all files that hold rows, each exactly once, with the byte length Parquet requires.
 
     Raises:

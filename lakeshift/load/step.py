@@ -8,17 +8,19 @@ from lakeshift.check.step import migration_of
 from lakeshift.errors import StatementFailed, TargetBusy
 from lakeshift.extract.step import extract_of
 from lakeshift.lake import keys
-from lakeshift.ledger.tables import begin, end, passed
-from lakeshift.load import sql
-from lakeshift.load.target import check_target
-from lakeshift.model import TablePlan, TableRecord, TableState
+from lakeshift.ledger.tables import begin, end, passed, unless_passed
+from lakeshift.load import merge, quarantine, sql
+from lakeshift.load.target import check_target, pending_alters
+from lakeshift.model import ExtractManifest, TablePlan, TableRecord, TableState
+from lakeshift.plan.keys import of_keys
 from lakeshift.plan.step import plan_of
-from lakeshift.ports import Ports, Statement
+from lakeshift.ports import Ports, Statement, Warehouse
 
 log = structlog.get_logger()
 POLL_SECONDS = 20.0
 
 
+@unless_passed(TableState.LOADED)
 def load(ports: Ports, run: str, table: str) -> bool:
     """Fill the staging table; true when it is filled, false when the warehouse is still at it.
 
@@ -32,17 +34,41 @@ def load(ports: Ports, run: str, table: str) -> bool:
         return True
     plan = plan_of(ports, record)
     warehouse = ports.warehouse(migration_of(ports, run).target)
+    if plan.increment:
+        alter_target(ports, warehouse, plan, record)
     check_target(warehouse, plan)
     record = begin(ports, record, "load", TableState.LOADING)
-    rows = extract_of(ports, plan, record).rows
+    extract = extract_of(ports, plan, record)
+    rows = extract.rows
+    if not _quarantine_filled(ports, warehouse, plan, record, extract.records):
+        return False
+    if not _keys_filled(ports, warehouse, plan, record, extract):
+        return False
     statements = statements_of(ports, plan, record, rows)
     statement = warehouse.submit(statements, sql.token(run, table, "load", str(record.load_attempt)))
     state = settle(ports, record, warehouse.poll(statement, POLL_SECONDS))
     if not state.finished:
         return False
-    _check_rows(plan, statements, state, rows)
+    _check_rows(plan.target.id, statements, state, rows)
     end(ports, record, "load", TableState.LOADED)
     return True
+
+
+def alter_target(ports: Ports, warehouse: Warehouse, plan: TablePlan, record: TableRecord) -> None:
+    """Alter the target of an increment in place, one statement at a time, where the catalog shows that it is not yet.
+
+    What was added or made wider stays when the run fails later: no value that was there is another one.
+
+    Raises:
+        TargetMismatch: what stands there is not ours, or differs in more than these columns.
+        StatementFailed, TargetBusy: as the statement ended.
+    """
+    for statement in pending_alters(warehouse, plan):
+        token = sql.token(plan.run, plan.source.id, "alter", statement, str(record.load_attempt))
+        state = settle(ports, record, warehouse.poll(warehouse.submit([statement], token), POLL_SECONDS))
+        if not state.finished:
+            raise TargetBusy("the target is not altered yet", where=record.table)
+        log.info("load.altered", run=plan.run, table=record.table, statement=statement)
 
 
 def statements_of(ports: Ports, plan: TablePlan, record: TableRecord, rows: int) -> list[str]:
@@ -71,7 +97,35 @@ def settle(ports: Ports, record: TableRecord, state: Statement) -> Statement:
     raise TargetBusy(state.error, where=record.table)
 
 
-def _check_rows(plan: TablePlan, statements: list[str], state: Statement, rows: int) -> None:
+def _quarantine_filled(ports: Ports, warehouse: Warehouse, plan: TablePlan, record: TableRecord, records: int) -> bool:
+    """The records of what does not fit into a table of their own, as the rows are; false while that runs."""
+    if not records:
+        return True
+    url = f"s3://{ports.places.lake}/{keys.quarantine_manifest(plan.lake_prefix, record.cut)}"
+    statements = quarantine.fill(plan, url, ports.defaults.copy_role)
+    token = sql.token(plan.run, plan.source.id, "quarantine", str(record.load_attempt))
+    state = settle(ports, record, warehouse.poll(warehouse.submit(statements, token), POLL_SECONDS))
+    if state.finished:
+        _check_rows(quarantine.table_name(plan), statements, state, records)
+    return state.finished
+
+
+def _keys_filled(
+    ports: Ports, warehouse: Warehouse, plan: TablePlan, record: TableRecord, extract: ExtractManifest
+) -> bool:
+    """The keys of all rows into a table of their own, where what is gone is found by them; false while that runs."""
+    if not of_keys(plan).slices:
+        return True
+    url = f"s3://{ports.places.lake}/{keys.copy_manifest(keys.keys_prefix(plan.lake_prefix), record.cut)}"
+    statements = merge.fill_keys(plan, url, ports.defaults.copy_role, extract.keys_read)
+    token = sql.token(plan.run, plan.source.id, "keys", str(record.load_attempt))
+    state = settle(ports, record, warehouse.poll(warehouse.submit(statements, token), POLL_SECONDS))
+    if state.finished:
+        _check_rows(merge.keys_name(plan), statements, state, extract.keys_read)
+    return state.finished
+
+
+def _check_rows(target: str, statements: list[str], state: Statement, rows: int) -> None:
     loaded = [state.rows[index] for index, text in enumerate(statements) if text.startswith("COPY ")]
     if loaded and loaded != [rows]:
-        raise StatementFailed(f"COPY loaded {loaded[0]} rows of {rows}", where=plan.target.id)
+        raise StatementFailed(f"COPY loaded {loaded[0]} rows of {rows}", where=target)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 from lakeshift.errors import Superseded, TargetMismatch, TargetMissing
 from lakeshift.load import sql
-from lakeshift.model import TablePlan
+from lakeshift.load.ddl import TargetColumn
+from lakeshift.model import Change, ChildPlan, TablePlan
 from lakeshift.ports import Warehouse
 
 # The spellings under which Redshift's catalog shows the types that we plan.
 _CATALOG_NAMES = {
     "boolean": "BOOLEAN",
+    "smallint": "SMALLINT",
+    "integer": "INTEGER",
+    "real": "REAL",
     "bigint": "BIGINT",
     "double precision": "DOUBLE PRECISION",
     "date": "DATE",
     "time without time zone": "TIME",
+    "time with time zone": "TIMETZ",
     "timestamp without time zone": "TIMESTAMP",
     "timestamp with time zone": "TIMESTAMPTZ",
     "character varying": "VARCHAR",
@@ -24,8 +30,10 @@ _CATALOG_NAMES = {
     "numeric": "DECIMAL",
     "super": "SUPER",
     "geography": "GEOGRAPHY",
+    "geometry": "GEOMETRY",
 }
 
+_SIZED = re.compile(r"VARCHAR\((\d+)\)")
 
 AGAIN = "the increment has nothing to build on: drop the table and submit the config again, all rows are read then."
 
@@ -57,17 +65,68 @@ def check_target(warehouse: Warehouse, plan: TablePlan) -> None:
             where=plan.source.id,
             next_step="rename or drop it, choose another schema, or set initiateSchemaDetection to false.",
         )
-    if last and str(last[0][1]) > sql.instant(plan.snapshot):
+    if last and str(last[0][1]) > sql.instant(plan.snapshot) and not plan.replaces_later:
         raise Superseded(f"{plan.target.id} holds a later snapshot, of {last[0][1]}", where=plan.source.id)
 
     if plan.increment and last and str(last[0][2]) not in (plan.increment.previous, plan.run):
         what = f"{plan.target.id} was published by {last[0][2]} since this increment was planned"
         raise Superseded(what, where=plan.source.id, next_step="submit the config again: a new increment.")
+    for child in plan.children:
+        _check_child(warehouse, plan, child)
+
+
+def _check_child(warehouse: Warehouse, plan: TablePlan, child: ChildPlan) -> None:
+    """A child table is replaced only where its parent's source has published it."""
+    kinds = [str(row[0]) for row in warehouse.query(sql.kind(plan.target.schema_, child.table))]
+    last = warehouse.query(sql.last_published(plan, child))
+    owner = str(last[0][0]) if last else ""
+    if kinds and (kinds != ["BASE TABLE"] or not _ours(plan, owner)):
+        raise TargetMismatch(
+            f"{sql.child_id(plan, child)} exists and is no child table of {plan.source.id}",
+            where=plan.source.id,
+            next_step=f"rename or drop it, or choose another form for {child.path}.",
+        )
+    if plan.increment and child_difference(warehouse, plan, child, child.table) != "":
+        raise TargetMismatch(f"{sql.child_id(plan, child)} differs from the plan", next_step=AGAIN)
+
+
+def present_children(warehouse: Warehouse, plan: TablePlan) -> tuple[str, ...]:
+    """Names of the child tables of which a version is published."""
+    schema = plan.target.schema_
+    return tuple(child.table for child in plan.children if warehouse.query(sql.kind(schema, child.table)))
 
 
 def _ours(plan: TablePlan, owner: str) -> bool:
     """True when what stands there was published from the plan's source; an increment needs all of it, not a sample."""
     return owner == plan.source.id or (plan.increment is None and owner.startswith(sql.sample_label(plan)))
+
+
+def pending_alters(warehouse: Warehouse, plan: TablePlan) -> list[str]:
+    """Statements that bring the target of an increment to the plan's columns, without those that have run.
+
+    Raises:
+        TargetMismatch: the target was not published from the plan's source, and is not ours to alter.
+    """
+    wanted = [change for change in plan.changes if change.how == "in place"]
+    if not wanted or plan.increment is None:
+        return []
+    last = warehouse.query(sql.last_published(plan))
+    if not last or str(last[0][0]) != plan.source.id:
+        raise TargetMismatch(f"{plan.target.id} was not published from {plan.source.id}", next_step=AGAIN)
+    if str(last[0][2]) not in (plan.increment.previous, plan.run):
+        return []  # another run was there first; the check of the target says so
+    found = {str(row[0]): _width(row) for row in warehouse.query(sql.columns(plan.target.schema_, plan.target.table))}
+    return [change.ddl for change in wanted if not _is_done(found, change)]
+
+
+def _width(row: Sequence[object]) -> int:
+    return int(str(row[2])) if row[2] is not None else 0
+
+
+def _is_done(found: Mapping[str, int], change: Change) -> bool:
+    """Whether the column is there, and as wide as it is to be."""
+    sized = _SIZED.fullmatch(change.target_type)
+    return change.column in found and (sized is None or found[change.column] >= int(sized[1]))
 
 
 def check_precreated(warehouse: Warehouse, plan: TablePlan) -> None:
@@ -92,8 +151,17 @@ def check_precreated(warehouse: Warehouse, plan: TablePlan) -> None:
 
 def difference(warehouse: Warehouse, plan: TablePlan, table: str) -> str | None:
     """How a table of the plan's schema differs from the plan in names, order and types; "" if not, None if absent."""
-    found = [_column(row) for row in warehouse.query(sql.columns(plan.target.schema_, table))]
-    planned = [(column.target, _family(column.target_type)) for column in plan.columns]
+    return _compared(warehouse, plan.target.schema_, table, sql.target_columns(plan))
+
+
+def child_difference(warehouse: Warehouse, plan: TablePlan, child: ChildPlan, table: str) -> str | None:
+    """`difference` of a child table."""
+    return _compared(warehouse, plan.target.schema_, table, sql.child_columns(plan, child))
+
+
+def _compared(warehouse: Warehouse, schema: str, table: str, columns: Sequence[TargetColumn]) -> str | None:
+    found = [_column(row) for row in warehouse.query(sql.columns(schema, table))]
+    planned = [(column.name, _family(column.type)) for column in columns]
     if not found:
         return None
     return "" if found == planned else _difference(found, planned)

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from lakeshift.errors import ObjectUnsupported, TypeUnsupported
 from lakeshift.inventory.query import QUERIED
 from lakeshift.model import ColumnPlan, Increment, Range, Slice, SourceTable, TablePlan
 from lakeshift.plan.bounds import axis, is_ingestion_time
+from lakeshift.plan.drift import changes, reload_reason
 from lakeshift.plan.engine import Choice, size
 from lakeshift.plan.increment import (
     MAX_RANGES,
+    after,
+    append_range,
     bound_text,
     cursor_problem,
     cursor_range,
@@ -22,11 +26,12 @@ from lakeshift.plan.increment import (
     range_of,
     slices_of,
 )
+from lakeshift.plan.keys import key_slices
 from lakeshift.plan.slices import within
 from lakeshift.plan.table import with_sizing
 from lakeshift.spec import Incremental
 
-NOT_KEPT = "an increment changes the target in place: the version before it is not kept beside it"
+KEPT = "an increment changes the target in place: the rows that it takes out are kept beside it for `rollback`"
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,8 @@ def check_incremental(plan: TablePlan, table: SourceTable, how: Incremental) -> 
         TypeUnsupported: the cursor column is not carried, or its greatest value is not known exactly.
     """
     column = _column(plan, how.column or table.partition_column)
-    if how.by == "column":
-        problem = cursor_problem(column, how.column or "")
+    if how.by != "partition":
+        problem = cursor_problem(column, how.column) if how.column else ""
         if problem:
             raise TypeUnsupported(problem, where=plan.source.id, next_step="name another column, or take it in full.")
         return
@@ -89,29 +94,42 @@ def delta(
     reason = previous if isinstance(previous, str) else _different(plan, previous.plan)
     if reason or isinstance(previous, str):
         return _full(plan, reason)
-    if how.by == "column":
-        found = _by_column(table, plan, how.column or "", previous, chunk_bytes)
-    else:
-        found = _by_partition(table, previous, chunk_bytes)
+    found = _found(plan, table, how, previous, chunk_bytes)
     if isinstance(found, str):
         return _full(plan, found)
     ranges, parts = found
-    chosen = size(parts, share, choice)
+    names = key_slices(plan, table, chunk_bytes) if plan.merge and plan.merge.deletes else ()
+    chosen = size((*parts, *names), share, choice)
+    mode = _MODES.get(how.by, "replace")
     changes = {
-        "slices": parts,
+        "slices": (*parts, *names),
         "rows": sum(part.rows for part in parts),
-        "bytes": sum(part.bytes for part in parts),
-        "increment": Increment(previous=previous.run, since=previous.since, ranges=ranges),
+        "bytes": sum(part.bytes for part in (*parts, *names)),
+        "increment": Increment(previous=previous.run, since=previous.since, ranges=ranges, mode=mode),
         "engine": chosen.engine,
         "streams": chosen.streams,
         "workers": chosen.workers,
         "worker_type": chosen.worker_type,
-        "notes": (*plan.notes[:-1], _summary(previous, ranges), NOT_KEPT),
+        "notes": (*plan.notes[:-1], *_said(plan, previous, ranges, mode), *_said_of_keys(names), KEPT),
     }
     return with_sizing(plan.model_copy(update=changes))
 
 
+_Mode = Literal["replace", "merge", "append"]
+_MODES: dict[str, _Mode] = {"key": "merge", "append": "append"}
+
+
 _Found = tuple[tuple[Range, ...], tuple[Slice, ...]]
+
+
+def _found(plan: TablePlan, table: SourceTable, how: Incremental, previous: Previous, chunk_bytes: int) -> _Found | str:
+    if how.by == "partition":
+        return _by_partition(table, previous, chunk_bytes)
+    if how.column is None:
+        return (), plan.slices
+    if how.by == "append":
+        return _appended(table, plan, how.column, previous, chunk_bytes)
+    return _by_column(table, plan, how.column, previous, chunk_bytes)
 
 
 def _by_partition(table: SourceTable, previous: Previous, chunk_bytes: int) -> _Found | str:
@@ -135,7 +153,34 @@ def _by_column(table: SourceTable, plan: TablePlan, name: str, previous: Previou
     if greatest is None:
         return f"the last publish had no value of {column.source.name}"
     wanted = cursor_range(column.source.name, column.source.kind, greatest)
-    return (wanted,), within(table, wanted, chunk_bytes)
+    return (wanted,), _read(table, plan, wanted, chunk_bytes)
+
+
+def _appended(table: SourceTable, plan: TablePlan, name: str, previous: Previous, chunk_bytes: int) -> _Found | str:
+    """Rows above the greatest value, and NULLs, which are read only to be refused by their number."""
+    column = _column(plan, name)
+    if column is None:
+        return "the cursor column is gone"
+    before = previous.plan.increment
+    if before and any(one.column != column.source.name for one in before.ranges):
+        return f"the last publish was an increment by another column than {column.source.name}"
+    if previous.greatest is not None:
+        lower = after(column, bound_text(column.source.kind, previous.greatest))
+        if lower is None:
+            return (), ()
+    else:
+        lower = _greatest(column, previous)
+    if lower is None:
+        return f"the last publish had no value of {column.source.name}"
+    wanted = append_range(column, lower)
+    return (wanted,), _read(table, plan, wanted.model_copy(update={"nulls": True}), chunk_bytes)
+
+
+def _read(table: SourceTable, plan: TablePlan, wanted: Range, chunk_bytes: int) -> tuple[Slice, ...]:
+    """A view has no rows to read: those of its result are."""
+    if plan.query:
+        return tuple(part.model_copy(update={"range": wanted}) for part in plan.slices)
+    return within(table, wanted, chunk_bytes)
 
 
 def _greatest(column: ColumnPlan, previous: Previous) -> str | None:
@@ -153,15 +198,15 @@ def _full(plan: TablePlan, reason: str) -> TablePlan:
 def _different(plan: TablePlan, before: TablePlan) -> str:
     if plan.sample is not None or before.sample is not None:
         return "a sample is never incremental"
-    if [_shape(column) for column in plan.columns] != [_shape(column) for column in before.columns]:
-        return "the columns are others than those of the last publish"
+    if reason := reload_reason(changes(before, plan), may_alter=not plan.precreated):
+        return reason
+    if (plan.children, plan.row_key) != (before.children, before.row_key):
+        return "the child tables are others than those of the last publish"
+    if plan.merge and (before.merge is None or before.merge.key != plan.merge.key):
+        return "the last publish was not by this key"
     if _rows_of(plan) != _rows_of(before):
         return "the row filter is another than that of the last publish"
     return ""
-
-
-def _shape(column: ColumnPlan) -> tuple[str, str, str, bool]:
-    return column.target, column.source.source_type, column.target_type, column.source.required
 
 
 def _rows_of(plan: TablePlan) -> str:
@@ -182,8 +227,20 @@ def _partition_problem(table: SourceTable, column: ColumnPlan | None) -> str:
     return ""
 
 
-def _summary(previous: Previous, ranges: Sequence[Range]) -> str:
+def _said(plan: TablePlan, previous: Previous, ranges: Sequence[Range], mode: _Mode) -> list[str]:
     since = f"{previous.since:%Y-%m-%d %H:%M:%S} UTC, run {previous.run}"
+    if mode == "merge" and plan.merge:
+        which = f"rows from {ranges[0].column} = {ranges[0].lower} on" if ranges else "all rows"
+        return [f"incremental since {since}: {which} are merged by {', '.join(plan.merge.key)}"]
     if not ranges:
-        return f"nothing has changed since {since}"
-    return f"incremental since {since}: {len(ranges)} range(s) of {ranges[0].column} are replaced"
+        return [f"nothing has changed since {since}"]
+    if mode == "append":
+        return [f"incremental since {since}: rows from {ranges[0].column} = {ranges[0].lower} on are added"]
+    return [f"incremental since {since}: {len(ranges)} range(s) of {ranges[0].column} are replaced"]
+
+
+def _said_of_keys(names: Sequence[Slice]) -> list[str]:
+    if not names:
+        return []
+    cost = f"about {sum(part.bytes for part in names):,} bytes of {sum(part.rows for part in names):,} rows"
+    return [f"deletes: the keys of all rows are read and compared, {cost}"]

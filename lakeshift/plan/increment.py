@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Context, Decimal
 from itertools import pairwise
 
 from lakeshift.model import ColumnPlan, Kind, Partition, Range, Scalar, Slice, SourceTable
@@ -19,6 +20,8 @@ from lakeshift.plan.slices import HUGE_CHUNKS, streams_of
 CLOCK_STEP = timedelta(milliseconds=1)
 # A DELETE over more ranges than this comes near the 100 KB of a statement; all of the table is read then.
 MAX_RANGES = 250
+_LAST_INT64 = 2**63 - 1
+_EXACT = Context(prec=80)
 CURSORS = frozenset({Kind.INT64, Kind.DATE, Kind.DATETIME, Kind.TIMESTAMP, Kind.DECIMAL})
 
 
@@ -94,6 +97,26 @@ def range_of(along: Axis, span: Span) -> Range:
 def cursor_range(column: str, kind: Kind, greatest: str) -> Range:
     """Rows from the greatest value of the last publish on, ties among them, and NULLs, which have no place in order."""
     return Range(column=column, kind=kind, lower=greatest, nulls=True)
+
+
+def append_range(column: ColumnPlan, lower: str) -> Range:
+    """Rows from a value on; NULLs are no part of it, for they are refused."""
+    return Range(column=column.source.name, kind=column.source.kind, lower=lower)
+
+
+def after(column: ColumnPlan, value: str) -> str | None:
+    """The least value of a cursor column that is greater than another, as ranges write it; None after the last."""
+    kind = column.source.kind
+    try:
+        if kind is Kind.INT64:
+            return None if int(value) == _LAST_INT64 else str(int(value) + 1)
+        if kind is Kind.DATE:
+            return (date.fromisoformat(value) + timedelta(days=1)).isoformat()
+        if kind is Kind.DECIMAL:
+            return f"{_EXACT.add(Decimal(value), Decimal((0, (1,), -(column.source.scale or 0)))):f}"
+        return (datetime.fromisoformat(value) + timedelta(microseconds=1)).isoformat()
+    except OverflowError:
+        return None
 
 
 def cursor_problem(column: ColumnPlan | None, name: str) -> str:

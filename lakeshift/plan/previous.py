@@ -41,9 +41,9 @@ def _of_run(ports: Ports, run: str, since: datetime, plan: TablePlan, how: Incre
 
     record = ports.ledger.table(run, plan.source.id)
     before = plan_of(ports, record)
-    if how.by == "partition":
+    if not how.column:
         return Previous(run=run, since=since, plan=before)
     statistics = extract_of(ports, before, record).statistics
-    path = next((c.target for c in plan.columns if c.source.name.casefold() == (how.column or "").casefold()), "")
+    path = next((c.target for c in plan.columns if c.source.name.casefold() == how.column.casefold()), "")
     found = [column.max for column in statistics.columns if column.path == path] if statistics else []
     return Previous(run=run, since=since, plan=before, greatest=found[0] if found else None)

@@ -16,6 +16,7 @@ from lakeshift.check.step import migration_of
 from lakeshift.errors import (
     NameCollision,
     ObjectUnsupported,
+    SchemaChanged,
     StatementFailed,
     TargetBusy,
     TerminalError,
@@ -23,16 +24,24 @@ from lakeshift.errors import (
 )
 from lakeshift.inventory.step import Entry, Named, entries_of, names_of, rule_of
 from lakeshift.lake import keys
-from lakeshift.load import sql
-from lakeshift.model import Failure, Noun, RunRecord, RunState, TablePlan, TableRecord, TableState
+from lakeshift.load import history, sql
+from lakeshift.load.reload import reloaded
+from lakeshift.model import Failure, Noun, RunRecord, RunState, SourceTable, TablePlan, TableRecord, TableState
+from lakeshift.plan.accepted import Accepted, accepted_plan
 from lakeshift.plan.delta import check_incremental, delta
+from lakeshift.plan.drift import allow, changes, note
 from lakeshift.plan.engine import Shares, explain, shares
+from lakeshift.plan.keys import keyed
 from lakeshift.plan.previous import previous_of
+from lakeshift.plan.published import Published
 from lakeshift.plan.table import chunk_bytes_of, table_plan, target_of
+from lakeshift.plan.widths import Widths
 from lakeshift.plan.written import PlanWriter, plan_of
 from lakeshift.ports import Ports, Statement, Warehouse
-from lakeshift.spec import Migration
+from lakeshift.spec import Migration, Reload
 from lakeshift.types.names import fold, quoted
+from lakeshift.views.plan import ViewPlanner
+from lakeshift.views.written import write_views
 
 __all__ = ["Planned", "plan", "plan_of"]
 
@@ -42,8 +51,9 @@ SETUP_ATTEMPTS = 3
 # Incremental tables are asked for side by side; the others of a batch wait for them.
 HISTORY_THREADS = 8
 ENTRIES_AT_A_TIME = 64
+MOST_NAMED = 20
 # Tables in these states have nothing left to do.
-ENDED = frozenset({TableState.PUBLISHED, TableState.REFUSED, TableState.CANCELLED})
+ENDED = frozenset({TableState.PUBLISHED, TableState.REFUSED, TableState.CANCELLED, TableState.ROLLED_BACK})
 
 
 class Planned(Noun):
@@ -60,15 +70,22 @@ class _Stands(Noun):
 
     Attributes:
         order: the tables that have a plan, those first that are wanted first, then large ones.
+        notes: what a reader should know of the run as a whole.
     """
 
     order: tuple[str, ...]
     max_concurrency: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class _Terms:
-    """What holds for all tables of a run."""
+    """What holds for all tables of a run.
+
+    Attributes:
+        accepted: the plan that the run follows, if it follows one.
+        rehearsal: the plan is only looked at, so that nothing waits for approval in it.
+    """
 
     ports: Ports
     run: str
@@ -76,6 +93,11 @@ class _Terms:
     migration: Migration
     warehouse: Warehouse
     shares: Shares
+    published: Published
+    widths: Widths
+    accepted: Accepted | None
+    views: ViewPlanner
+    rehearsal: bool
 
 
 @dataclass(frozen=True)
@@ -86,21 +108,26 @@ class _Decided:
     plan: TablePlan | None
 
 
-def plan(ports: Ports, run: str) -> Planned:
+def plan(ports: Ports, run: str, *, rehearsal: bool = False) -> Planned:
     """Plan all tables of a run, once. Called again it lists the tables that are not at their end.
+
+    Args:
+        rehearsal: nobody will run this plan as it is, so changes that wait for approval are shown, not refused.
 
     Raises:
         NameCollision: two tables would become one target; nothing was started.
+        PlanDrifted: the run follows a plan, and source or target are not those of that plan any more; the same.
     """
     record = ports.ledger.run(run)
     before = _stands(ports, run)
     with _without_collector():
-        stands = before or _plan_all(ports, record)
+        stands = before or _plan_all(ports, record, rehearsal=rehearsal)
     left = _left(ports, run, stands.order) if before else stands.order
     key = keys.run_file(run, "items.json")
     _write(ports, key, json.dumps([{"run": run, "table": table} for table in left]).encode())
     if record.state is RunState.INVENTORIED:
-        ports.ledger.save_run(record.model_copy(update={"state": RunState.MIGRATING}), record.state)
+        begun = {"state": RunState.MIGRATING, "notes": stands.notes}
+        ports.ledger.save_run(record.model_copy(update=begun), record.state)
     log.info("plan.done", run=run, tables=len(left))
     return Planned(bucket=ports.places.staging, key=key, tables=len(left), max_concurrency=stands.max_concurrency)
 
@@ -129,24 +156,57 @@ def _marker(run: str) -> str:
     return keys.run_file(run, "planned.json")
 
 
-def _plan_all(ports: Ports, record: RunRecord) -> _Stands:
-    terms = _terms(ports, record)
+def _plan_all(ports: Ports, record: RunRecord, *, rehearsal: bool) -> _Stands:
+    migration = migration_of(ports, record.run)
     _refuse_collisions(names_of(ports, record.run))
-    _prepare(terms.warehouse, sql.history_table(), record.run)
+    _prepare(ports.warehouse(migration.target), [*sql.history_table(), history.planned(record.run)], record.run)
+    if migration.reload:
+        return _plan_reload(ports, record.run, migration, migration.reload)
+    terms = _terms(ports, record, migration, rehearsal=rehearsal)
     order, schemas = [], set()
-    writer = PlanWriter(ports, record.run, ports.ledger.add_tables)
+    # What follows a plan may turn out to have drifted at its last table: the ledger hears of none before that.
+    held: list[Sequence[TableRecord]] = []
+    writer = PlanWriter(ports, record.run, held.append if terms.accepted else ports.ledger.add_tables)
     for decided in _decisions(terms, entries_of(ports, record.run)):
         writer.take(decided.record, decided.plan)
+        terms.views.see(decided.plan)
         if decided.plan:
             order.append((-decided.plan.priority, -decided.plan.bytes, decided.record.table))
             schemas |= set() if decided.plan.precreated else {decided.plan.target.schema_}
     writer.flush()
+    views = terms.views.plans()
+    if terms.accepted:
+        views = terms.accepted.views(views)
+        terms.accepted.settle()
+    write_views(ports, record.run, views)
+    schemas |= {view.target.schema_ for view in views if view.mode == "create" and view.status == "converted"}
+    for records in held:
+        ports.ledger.add_tables(records)
     creates = [f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}" for schema in sorted(schemas)]
     _prepare(terms.warehouse, creates, record.run)
     tables = tuple(table for _, _, table in sorted(order))
-    stands = _Stands(order=tables, max_concurrency=terms.shares.concurrency)
+    stands = _Stands(order=tables, max_concurrency=terms.shares.concurrency, notes=_run_notes(terms))
     _write(ports, _marker(record.run), stands.model_dump_json().encode())
     log.info("plan.made", run=record.run, tables=len(tables), refused=(record.tables or len(tables)) - len(tables))
+    return stands
+
+
+def _plan_reload(ports: Ports, run: str, migration: Migration, wanted: Reload) -> _Stands:
+    """Plans that another run has made, and whose extracts are there, become this run's."""
+    order, schemas = [], set()
+    writer = PlanWriter(ports, run, ports.ledger.add_tables)
+    for record, made in reloaded(ports, run, wanted):
+        writer.take(record, made)
+        if made:
+            order.append((-made.priority, -made.bytes, record.table))
+            schemas |= set() if made.precreated else {made.target.schema_}
+    writer.flush()
+    creates = [f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}" for schema in sorted(schemas)]
+    _prepare(ports.warehouse(migration.target), creates, run)
+    parallelism = migration.input_max_parallelism or ports.defaults.input_max_parallelism
+    stands = _Stands(order=tuple(table for _, _, table in sorted(order)), max_concurrency=parallelism)
+    _write(ports, _marker(run), stands.model_dump_json().encode())
+    log.info("plan.made", run=run, tables=len(order), reload=wanted.run)
     return stands
 
 
@@ -164,10 +224,19 @@ def _refuse_collisions(tables: Iterable[Named]) -> None:
         sources[target] = table.ref.id
 
 
-def _terms(ports: Ports, record: RunRecord) -> _Terms:
+def _run_notes(terms: _Terms) -> tuple[str, ...]:
+    new = terms.accepted.unplanned if terms.accepted else []
+    if not new:
+        return ()
+    more = f" and {len(new) - MOST_NAMED} more" if len(new) > MOST_NAMED else ""
+    return (f"{len(new)} new table(s) are not in the plan and did not move: {', '.join(new[:MOST_NAMED])}{more}",)
+
+
+def _terms(ports: Ports, record: RunRecord, migration: Migration, *, rehearsal: bool) -> _Terms:
     if record.snapshot is None:
         raise TerminalError("the run has no snapshot", where=record.run)
-    migration = migration_of(ports, record.run)
+    document = accepted_plan(ports, migration)
+    warehouse = ports.warehouse(migration.target)
     budget = migration.extract.read_streams or ports.limits.streams
     parallelism = migration.input_max_parallelism or ports.defaults.input_max_parallelism
     return _Terms(
@@ -175,14 +244,20 @@ def _terms(ports: Ports, record: RunRecord) -> _Terms:
         run=record.run,
         snapshot=record.snapshot,
         migration=migration,
-        warehouse=ports.warehouse(migration.target),
+        warehouse=warehouse,
         shares=shares(budget, parallelism, record.tables or 1),
+        published=Published(ports, warehouse),
+        widths=Widths(warehouse),
+        accepted=Accepted(document) if document else None,
+        views=ViewPlanner(migration),
+        rehearsal=rehearsal,
     )
 
 
 def _decisions(terms: _Terms, entries: Iterable[Entry]) -> Iterator[_Decided]:
     with ThreadPoolExecutor(HISTORY_THREADS) as threads:
-        for batch in _batches(entries):
+        tables = (numbered for numbered in enumerate(entries) if not terms.views.takes(numbered[1]))
+        for batch in _batches(tables):
             # Only a table that asks the warehouse for its history is worth a thread.
             asked = {
                 number: threads.submit(_decided, terms, number, entry)
@@ -190,12 +265,15 @@ def _decisions(terms: _Terms, entries: Iterable[Entry]) -> Iterator[_Decided]:
                 if _incremental(terms, entry)
             }
             for number, entry in batch:
-                yield asked[number].result() if number in asked else _decided(terms, number, entry)
+                fresh = asked[number].result() if number in asked else _decided(terms, number, entry)
+                decided = _followed(terms, fresh) if terms.accepted else fresh
+                if decided:
+                    yield decided
 
 
-def _batches(entries: Iterable[Entry]) -> Iterator[list[tuple[int, Entry]]]:
+def _batches(entries: Iterable[tuple[int, Entry]]) -> Iterator[list[tuple[int, Entry]]]:
     batch: list[tuple[int, Entry]] = []
-    for numbered in enumerate(entries):
+    for numbered in entries:
         batch.append(numbered)
         if len(batch) == ENTRIES_AT_A_TIME:
             yield batch
@@ -208,12 +286,22 @@ def _incremental(terms: _Terms, entry: Entry) -> bool:
     return bool(rule and rule.incremental)
 
 
+def _followed(terms: _Terms, fresh: _Decided) -> _Decided | None:
+    """What the accepted plan says of a table; None for one that it does not know."""
+    failure = fresh.record.failure or Failure(code="", message="")
+    planned = terms.accepted.decide(fresh.record.table, fresh.plan or failure) if terms.accepted else None
+    if isinstance(planned, TablePlan):
+        return _Decided(_planned(planned), planned)
+    refused = {"state": TableState.REFUSED, "failure": planned, "notes": ()}
+    return _Decided(fresh.record.model_copy(update=refused), None) if planned else None
+
+
 def _decided(terms: _Terms, number: int, entry: Entry) -> _Decided:
     if entry.refusal:
         return _Decided(_refused(terms, entry, entry.refusal), None)
     try:
         made = _plan_one(terms, number, entry)
-    except (ObjectUnsupported, TypeUnsupported) as error:
+    except (ObjectUnsupported, TypeUnsupported, SchemaChanged) as error:
         return _Decided(_refused(terms, entry, Failure(code=error.code, message=str(error))), None)
     return _Decided(_planned(made), made)
 
@@ -221,17 +309,38 @@ def _decided(terms: _Terms, number: int, entry: Entry) -> _Decided:
 def _plan_one(terms: _Terms, number: int, entry: Entry) -> TablePlan:
     if entry.table is None:
         raise TerminalError("the table has no metadata", where=entry.ref.id)
-    migration = terms.migration
-    full = table_plan(terms.run, entry, entry.table, migration, terms.snapshot, terms.shares, number)
-    rule = rule_of(migration, entry)
+    full = table_plan(terms.run, entry, entry.table, terms.migration, terms.snapshot, terms.shares, number)
+    full = _with_changes(terms, terms.widths.applied(full), entry.table)
+    made = _increment(terms, entry, entry.table, full)
+    seen = (note(change, incremental=bool(made.increment)) for change in made.changes)
+    return made.model_copy(update={"notes": (*seen, *made.notes)}) if made.changes else made
+
+
+def _with_changes(terms: _Terms, full: TablePlan, table: SourceTable) -> TablePlan:
+    """The plan with what has changed since the last publish, where the config lets that pass."""
+    taken = {name for column in full.columns for name in column.sources}
+    skipped = tuple(column.name for column in table.columns if column.name not in taken)
+    full = full.model_copy(update={"skipped": skipped}) if skipped else full
+    before = terms.published.before(full)
+    if before is None:
+        return full
+    full = full.model_copy(update={"changes": changes(before, full)})
+    approved = terms.accepted.approves(full) if terms.accepted else terms.rehearsal
+    allow(full.changes, terms.migration.schema_change, approved=approved)
+    return full
+
+
+def _increment(terms: _Terms, entry: Entry, table: SourceTable, full: TablePlan) -> TablePlan:
+    migration, rule = terms.migration, rule_of(terms.migration, entry)
     if rule is None or rule.incremental is None or full.sample is not None:
         return full
-    check_incremental(full, entry.table, rule.incremental)
+    check_incremental(full, table, rule.incremental)
+    full = keyed(full, table, rule.incremental)
     return delta(
         full,
-        entry.table,
+        table,
         rule.incremental,
-        previous_of(terms.ports, terms.warehouse, full, entry.table, rule.incremental),
+        previous_of(terms.ports, terms.warehouse, full, table, rule.incremental),
         chunk_bytes_of(migration),
         share=terms.shares.share,
         choice=migration.extract.engine,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
 
 from lakeshift.errors import ObjectUnsupported, TypeUnsupported
 from lakeshift.inventory.family import SHARDED, SUFFIX, suffix_column
@@ -12,13 +11,29 @@ from lakeshift.inventory.query import QUERIED, result_sql
 from lakeshift.inventory.select import columns as chosen_columns
 from lakeshift.inventory.step import Entry, rule_of
 from lakeshift.lake.keys import table_prefix
-from lakeshift.model import Column, ColumnPlan, ResultQuery, Slice, SourceTable, TablePlan, TableRef, TargetRef
+from lakeshift.load.ddl import NO_KEY, Keys, keys_of, target_columns
+from lakeshift.load.quarantine import SUFFIX as QUARANTINE
+from lakeshift.load.sql import MAX_CHILDREN
+from lakeshift.model import (
+    Column,
+    ColumnPlan,
+    Handling,
+    MisfitPolicy,
+    ResultQuery,
+    Slice,
+    SourceTable,
+    TablePlan,
+    TableRef,
+    TargetRef,
+)
 from lakeshift.plan.bounds import is_ingestion_time
 from lakeshift.plan.engine import Shares, explain, size
+from lakeshift.plan.nested import Choice, Shape, one_column, shape
 from lakeshift.plan.slices import slices, whole
+from lakeshift.plan.wide import STATEMENT_BYTES, folded, statement_bytes
 from lakeshift.spec import Migration, TableRule
 from lakeshift.types import names
-from lakeshift.types.redshift import MAX_COLUMNS, type_of
+from lakeshift.types.redshift import MAX_COLUMNS
 
 RESERVED = "__ls_"
 READABLE = ("TABLE", "SNAPSHOT", "CLONE", SHARDED)
@@ -26,6 +41,7 @@ MIB = 2**20
 # A row group is held in memory while it is made: so many rows, fewer where these have more bytes.
 MAX_GROUP_ROWS = 128 * 1024
 GROUP_BYTES = 16 * MIB
+MANY_COLUMNS = 250
 # https://cloud.google.com/bigquery/pricing#analysis_pricing_models, on demand, US
 DOLLARS_PER_TIB = 6.25
 
@@ -34,8 +50,8 @@ def target_of(entry: Entry, migration: Migration) -> TargetRef:
     """Where a table goes: names as Redshift folds them."""
     return TargetRef(
         database=migration.target.database or "",
-        schema_=names.fold(entry.target_schema),
-        table=names.fold(entry.ref.table),
+        schema_=names.assigned([entry.target_schema])[0],
+        table=names.assigned([entry.ref.table])[0],
     )
 
 
@@ -61,7 +77,9 @@ def table_plan(
     rule, target = rule_of(migration, entry), target_of(entry, migration)
     _check_object(entry, table, migration)
     columns = columns_of(entry, table, rule)
-    _check_names(table, columns, target)
+    made = _shape(table, columns, rule, target.table)
+    keys = _keys(table, made)
+    _check(table, made, target, precreated=migration.initiate_schema_detection is False)
     row_filter = (rule.filter if rule else None) or ""
     query = _query(run, entry, columns, row_filter, migration, number)
     parts = _slices(table, query, chunk_bytes_of(migration))
@@ -72,7 +90,7 @@ def table_plan(
         source_index=entry.source_index,
         snapshot=snapshot,
         target=target,
-        columns=tuple(column_plan(column) for column in columns),
+        columns=made.columns,
         rows=sum(part.rows for part in parts),
         bytes=sum(part.bytes for part in parts),
         rows_per_group=MAX_GROUP_ROWS,
@@ -90,11 +108,20 @@ def table_plan(
         sample=_percent(migration, rule),
         query=query,
         precreated=migration.initiate_schema_detection is False,
-        statistics=migration.extract.statistics or _by_column(rule),
+        # The rows of child tables are counted against them.
+        statistics=migration.extract.statistics or _by_column(rule) or bool(made.children),
         stall_seconds=migration.extract.stall_seconds,
         priority=rule.priority if rule else 0,
         partitions=tuple(partition.id for partition in table.partitions),
         notes=_notes(table, query, _percent(migration, rule), snapshot),
+        children=made.children,
+        row_key=made.row_key,
+        primary_key=keys.primary,
+        sort_key=keys.sort,
+        dist_key=keys.dist,
+        misfits=MisfitPolicy((rule.misfits if rule else None) or migration.misfits),
+        quarantine_key=_quarantine_key(table, rule, made),
+        description=table.description,
     )
     return with_sizing(plan)
 
@@ -130,19 +157,53 @@ def columns_of(entry: Entry, table: SourceTable, rule: TableRule | None) -> tupl
     return (*columns, suffix_column())
 
 
-# The same columns stand in many tables: an id, a time, what a generator of tables repeats.
-@lru_cache(maxsize=32_768)
 def column_plan(column: Column) -> ColumnPlan:
-    """How a column travels."""
-    chosen = type_of(column)
-    return ColumnPlan(
-        source=column,
-        target=names.fold(column.name),
-        target_type=chosen.target,
-        landing_type=chosen.landing,
-        conversion=chosen.conversion,
-        note=chosen.note,
-    )
+    """How a column travels that stays one, beside no other."""
+    return one_column(column, names.assigned([column.name])[0])
+
+
+def choice_of(rule: TableRule | None) -> Choice:
+    """What the config wants of a table's nested columns."""
+    if rule is None:
+        return Choice()
+    columns = {name: Handling(one) for name, one in rule.nested.columns.items()}
+    return Choice(Handling(rule.nested.default), columns, tuple(rule.nested.key))
+
+
+def _shape(table: SourceTable, columns: Sequence[Column], rule: TableRule | None, target: str) -> Shape:
+    made = shape(columns, choice_of(rule), target)
+    if rule is None or rule.wide == "refuse":
+        return made
+    joined = (name for key in table.foreign_keys for name in key.columns)
+    return folded(made, [*_named(table, rule), *table.cluster_columns, *joined, SUFFIX])
+
+
+def _named(table: SourceTable, rule: TableRule | None) -> list[str]:
+    """Columns that name a row, and those that increments go by."""
+    named = [*table.primary_key, *(rule.nested.key if rule else ()), table.partition_column]
+    named += [rule.incremental.column or "", *rule.incremental.key] if rule and rule.incremental else []
+    return [name for name in named if name]
+
+
+def _keys(table: SourceTable, made: Shape) -> Keys:
+    """Keys of the target. Ingestion time is no column, and a family's shards are of one day each."""
+    partition = [table.partition_column] if table.partition_column and not is_ingestion_time(table) else []
+    if not (partition or table.cluster_columns or table.primary_key):
+        return Keys()
+    joined = [name for key in table.foreign_keys for name in key.columns]
+    columns = target_columns(made.columns, row_key=made.row_key)
+    return keys_of(columns, made.targets, table.primary_key, partition, table.cluster_columns, joined)
+
+
+def _quarantine_key(table: SourceTable, rule: TableRule | None, made: Shape) -> tuple[str, ...]:
+    """Columns that name a row, and those that increments go by, as far as a table can have them as they are."""
+    named = _named(table, rule)
+    if not named:
+        return ()
+    targets = made.targets
+    found = {targets.get(name) or targets.get(name.casefold()) for name in named}
+    usable = (column for column in made.columns if not column.target_type.startswith(NO_KEY))
+    return tuple(column.target for column in usable if column.target in found)
 
 
 def _check_object(entry: Entry, table: SourceTable, migration: Migration) -> None:
@@ -154,27 +215,47 @@ def _check_object(entry: Entry, table: SourceTable, migration: Migration) -> Non
     if migration.sources[entry.source_index].views.read == "refuse":
         raise ObjectUnsupported(
             f"{entry.ref.id} is a {kind}, not a table",
-            next_step='exclude it, or set "views" of its source to read it through a query, which is billed.',
+            next_step='exclude it, or set "views" of its source: "convert" takes its SQL, "read" its rows by a query.',
         )
 
 
-def _check_names(table: SourceTable, columns: Sequence[Column], target: TargetRef) -> None:
-    problem = _names_problem([names.fold(column.name) for column in columns], target)
+def _check(table: SourceTable, made: Shape, target: TargetRef, *, precreated: bool) -> None:
+    ours = RESERVED in target.table or target.table.endswith(f"__{QUARANTINE}")
+    problem = f"names with {RESERVED} or __{QUARANTINE} are those of our own staging tables" if ours else ""
+    problem = problem or _width_problem(made) or (_precreated_problem(made) if precreated else "")
     if problem:
         raise TypeUnsupported(problem, where=table.ref.id, next_step="change it in the source or exclude the table.")
 
 
-def _names_problem(folded: Sequence[str], target: TargetRef) -> str:
-    over = [name for name in (target.schema_, target.table, *folded) if names.too_long(name)]
-    if not folded:
+def _width_problem(made: Shape) -> str:
+    if not made.columns:
         return "the table has no columns"
-    if RESERVED in target.table:
-        return f"names with {RESERVED} are those of our own staging tables"
-    if len(folded) > MAX_COLUMNS:
-        return f"{len(folded)} columns; Redshift holds {MAX_COLUMNS}"
-    if names.doubled(folded):
-        return f"Redshift cannot tell apart the columns {', '.join(names.doubled(folded))} after folding case"
-    return f"the name {over[0]} has more than 127 bytes" if over else ""
+    # The landing table's columns, the target's own, and those of each child.
+    parts = sum(len(one.parts) if one.divided else 1 for one in made.columns) + made.row_key
+    widest = max(
+        len(made.columns) + made.row_key,
+        parts,
+        *(len(one.parts) + len(one.key) + len(one.positions) for one in made.children),
+    )
+    if widest > MAX_COLUMNS:
+        return f'{widest:,} columns; Redshift holds {MAX_COLUMNS:,}: fold them with "wide": "super", or take fewer'
+    # Names are of 127 bytes at most: no statement about fewer columns is too long.
+    size = statement_bytes(made.columns) if len(made.columns) > MANY_COLUMNS else 0
+    if size > STATEMENT_BYTES:
+        return (
+            f'its columns take {size:,} bytes of a statement, the Data API {STATEMENT_BYTES:,}: set "wide" to "super"'
+        )
+    if len(made.children) > MAX_CHILDREN:
+        return f"{len(made.children)} child tables; one transaction of the Data API publishes {MAX_CHILDREN}"
+    return ""
+
+
+def _precreated_problem(made: Shape) -> str:
+    """A target that was made by hand has the names that its maker chose, which we do not guess."""
+    if made.children:
+        return "child tables are made by the run itself, never beforehand"
+    renamed = [one.source.name for one in made.columns if one.target != names.fold(one.source.name)]
+    return f"the column {renamed[0]!r} has no name of its own on Redshift" if renamed else ""
 
 
 def _query(
@@ -209,7 +290,7 @@ def _percent(migration: Migration, rule: TableRule | None) -> float | None:
 
 def _by_column(rule: TableRule | None) -> bool:
     """A cursor's greatest value is taken from the statistics, so such a table always has them."""
-    return bool(rule and rule.incremental and rule.incremental.by == "column")
+    return bool(rule and rule.incremental and rule.incremental.column)
 
 
 def _notes(table: SourceTable, query: ResultQuery | None, percent: float | None, snapshot: datetime) -> tuple[str, ...]:

@@ -12,9 +12,14 @@ from lakeshift.model import FINAL_RUN_STATES, RunRecord, RunState
 from lakeshift.ports import Ports
 
 
-def write_answer(ports: Ports, record: RunRecord, problems: Sequence[Problem] = ()) -> None:
-    """Write what became of an upload, so far: the run's state, its problems, where its reports stand."""
-    body = json.dumps(answer(ports, record, problems), indent=1).encode()
+def write_answer(ports: Ports, record: RunRecord, problems: Sequence[Problem] = (), status: str = "") -> None:
+    """Write what became of an upload, so far: the run's state, its problems, where its reports stand.
+
+    Args:
+        status: the state in the words of the report, where it has more of them.
+    """
+    said = {"status": status} if status else {}
+    body = json.dumps({**answer(ports, record, problems), **said}, indent=1).encode()
     ports.objects.put(record.config_bucket, keys.answer(record.config_key), body, "application/json")
 
 

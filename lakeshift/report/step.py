@@ -10,10 +10,11 @@ import structlog
 
 from lakeshift.lake import keys
 from lakeshift.ledger.failure import can_be_cancelled, cancel, fail, open_tables
-from lakeshift.model import FINAL_RUN_STATES, Failure, Order, RunRecord, TableRecord
+from lakeshift.model import FINAL_RUN_STATES, Failure, Order, RunRecord, TableRecord, ViewResult
 from lakeshift.ports import Ports
 from lakeshift.report.answer import write_answer
-from lakeshift.report.document import document, outcome, page
+from lakeshift.report.document import document, outcome, page, said
+from lakeshift.views.step import results_of
 
 log = structlog.get_logger()
 # Records are written side by side: one after the other, 100,000 tables would take longer than a function may.
@@ -62,11 +63,12 @@ def report_check(ports: Ports, upload: tuple[str, str, str], execution: str, fai
 def _close(ports: Ports, record: RunRecord, failure: Failure | None) -> RunRecord:
     tables = ports.ledger.tables(record.run)
     closed = record.model_copy(update={"failure": failure or record.failure, "tables": len(tables)})
-    state = outcome(closed, tables)
+    views = results_of(ports, record.run)
+    state = outcome(closed, tables, views)
     ended = record.ended if record.ended and record.state is state else ports.clock()
     closed = closed.model_copy(update={"state": state, "ended": ended})
-    _write(ports, closed, tables)
-    write_answer(ports, closed)
+    _write(ports, closed, tables, views)
+    write_answer(ports, closed, status=said(state, tables))
     ports.ledger.save_run(closed, record.state)
     log.info("report.done", run=record.run, status=closed.state.value)
     return closed
@@ -76,8 +78,8 @@ def _cut_off(table: TableRecord) -> Failure:
     return Failure(code="Interrupted", message=f"the table's execution ended while it was {table.state}")
 
 
-def _write(ports: Ports, record: RunRecord, tables: list[TableRecord]) -> None:
-    content = document(record, tables)
+def _write(ports: Ports, record: RunRecord, tables: list[TableRecord], views: list[ViewResult]) -> None:
+    content = document(record, tables, views)
     body = json.dumps(content, indent=1).encode()
     bucket = ports.places.config
     ports.objects.put(bucket, keys.report_file(record.run, "report.json"), body, "application/json")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from lakeshift.errors import WrongState
 from lakeshift.model import Order, RunRecord, RunState
 
-_ENDED_WELL = (RunState.SUCCEEDED, RunState.AWAITING_LOAD)
+_ENDED_WELL = (RunState.SUCCEEDED, RunState.QUARANTINED, RunState.AWAITING_LOAD)
 
 
 def refuse(record: RunRecord) -> None:
     """Raise WrongState for a run that can never go on, with the reason; whether it is at work is another question."""
     if record.state is RunState.CANCELLED or record.order is Order.CANCEL:
         raise WrongState("the run was cancelled", where=record.run, next_step="upload its config again.")
+    if record.state is RunState.ROLLED_BACK:
+        raise WrongState("the run was rolled back", where=record.run, next_step="upload its config again.")
     if record.state is RunState.REFUSED:
         raise WrongState("its config was refused", where=record.run, next_step="mend it, upload it again.")
     if record.snapshot is None:

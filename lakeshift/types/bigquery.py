@@ -13,10 +13,17 @@ _KINDS = {
     "BOOLEAN": Kind.BOOLEAN,
     "INT64": Kind.INT64,
     "INTEGER": Kind.INT64,
+    "INT": Kind.INT64,
+    "SMALLINT": Kind.INT64,
+    "BIGINT": Kind.INT64,
+    "TINYINT": Kind.INT64,
+    "BYTEINT": Kind.INT64,
     "FLOAT64": Kind.FLOAT64,
     "FLOAT": Kind.FLOAT64,
     "NUMERIC": Kind.DECIMAL,
     "BIGNUMERIC": Kind.DECIMAL,
+    "DECIMAL": Kind.DECIMAL,
+    "BIGDECIMAL": Kind.DECIMAL,
     "STRING": Kind.STRING,
     "BYTES": Kind.BYTES,
     "DATE": Kind.DATE,
@@ -30,9 +37,17 @@ _KINDS = {
     "RECORD": Kind.STRUCT,
     "STRUCT": Kind.STRUCT,
 }
-_STANDARD_NAMES = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL", "RECORD": "STRUCT"}
+_STANDARD_NAMES = {
+    **dict.fromkeys(("INTEGER", "INT", "SMALLINT", "BIGINT", "TINYINT", "BYTEINT"), "INT64"),
+    "FLOAT": "FLOAT64",
+    "BOOLEAN": "BOOL",
+    "RECORD": "STRUCT",
+    "DECIMAL": "NUMERIC",
+    "BIGDECIMAL": "BIGNUMERIC",
+}
 # (precision, scale) of the types without parameters; BIGNUMERIC holds 76 whole digits and a part of the 77th.
-_DECIMALS = {"NUMERIC": (38, 9), "BIGNUMERIC": (76, 38)}
+_DECIMALS = {"NUMERIC": (38, 9), "DECIMAL": (38, 9), "BIGNUMERIC": (76, 38), "BIGDECIMAL": (76, 38)}
+_RANGED = frozenset({"DATE", "DATETIME", "TIMESTAMP"})
 # Digits after the second.
 _MICROSECONDS = 6
 
@@ -59,6 +74,8 @@ def _column(field: Mapping[str, Any], parent: str) -> Column:
         source_type=f"ARRAY<{element.source_type}>",
         fields=(element,),
         description=element.description,
+        default=element.default,
+        tags=element.tags,
     )
 
 
@@ -82,6 +99,8 @@ def _single(field: Mapping[str, Any], path: str) -> Column:
         scale=scale,
         fields=fields,
         description=str(field.get("description") or ""),
+        default=str(field.get("defaultValueExpression") or ""),
+        tags=tuple(str(tag) for tag in (field.get("policyTags") or {}).get("names") or ()),
     )
 
 
@@ -97,7 +116,9 @@ def _fields(field: Mapping[str, Any], kind: Kind, path: str) -> tuple[Column, ..
     if kind is Kind.STRUCT:
         return tuple(_column(child, path) for child in field.get("fields") or ())
     if kind is Kind.RANGE:
-        element = str(field["rangeElementType"]["type"]).upper()
+        element = str((field.get("rangeElementType") or {}).get("type")).upper()
+        if element not in _RANGED:
+            raise TypeUnsupported(f"RANGE of {element} is not known", where=path, next_step="exclude the table.")
         return (Column(name="element", kind=_KINDS[element], source_type=element),)
     return ()
 

@@ -2,21 +2,22 @@
 
 from typing import Any
 
-from lakeshift.load.pending import pending
+from lakeshift.load.pending import Wanted, pending
 from lakeshift.ports import Ports
 from lambdas.step import Context, Event, step
 
 
 class Execution(Event):
-    """The execution of the load machine that asks."""
+    """The execution of the load machine that asks, and the tables that its starter named, if any."""
 
     execution: str
+    wanted: Wanted = Wanted()
 
 
 @step(Execution)
 def handler(event: Execution, ports: Ports, _context: Context) -> dict[str, Any]:
     """List the tables that wait for their load."""
-    waiting = pending(ports, event.execution)
+    waiting = pending(ports, event.execution, event.wanted)
     return {
         "count": waiting.count,
         "items": {"bucket": waiting.bucket, "key": waiting.key},

@@ -183,7 +183,14 @@ def _sqs(operation: str, body: Body) -> Iterator[Need]:
 
 
 def _glue(operation: str, body: Body) -> Iterator[Need]:
-    yield f"glue:{operation}", arn("glue", f"job/{body['JobName']}") if "JobName" in body else "*"
+    """A table's parents count too: https://docs.aws.amazon.com/glue/latest/dg/glue-specifying-resource-arns.html"""
+    database = body.get("DatabaseName") or body.get("DatabaseInput", {}).get("Name")
+    if database is None:
+        yield f"glue:{operation}", arn("glue", f"job/{body['JobName']}") if "JobName" in body else "*"
+        return
+    table = body.get("TableName") or body.get("TableInput", {}).get("Name") or body.get("Name")
+    places = ["catalog", f"database/{database}", *([f"table/{database}/{table}"] if table else [])]
+    yield from ((f"glue:{operation}", arn("glue", place)) for place in places)
 
 
 def _kms(operation: str, body: Body) -> Iterator[Need]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from localcloud.redshift.catalog import quote
 from localcloud.redshift.create_table import Attributes, read_column
+from localcloud.redshift.dml import store
 from localcloud.redshift.errors import NotInTwinError, RedshiftError, relation_exists, unknown_object, unsupported
 from localcloud.redshift.model import Column, Result, TableName
 from localcloud.redshift.tokens import TokenReader
@@ -20,6 +21,7 @@ from localcloud.redshift.types import ColumnType, read_type
 if TYPE_CHECKING:
     from localcloud.redshift.session import Session
 
+_APPEND = "https://docs.aws.amazon.com/redshift/latest/dg/r_ALTER_TABLE_APPEND.html"
 _ALTER = "https://docs.aws.amazon.com/redshift/latest/dg/r_ALTER_TABLE.html"
 
 
@@ -35,8 +37,37 @@ def alter(session: Session, reader: TokenReader) -> Result:
     raise unsupported(f"ALTER TABLE ... {reader.current.text.upper()}", _ALTER)
 
 
-def _append(_: Session, __: TokenReader, ___: TableName) -> Result:
-    raise NotInTwinError("ALTER TABLE APPEND")
+def _append(session: Session, reader: TokenReader, name: TableName) -> Result:
+    """Moves all rows of another table: https://docs.aws.amazon.com/redshift/latest/dg/r_ALTER_TABLE_APPEND.html"""
+    session.need_autocommit("ALTER TABLE APPEND")
+    reader.expect("FROM")
+    source = session.table(reader.path())
+    extra = reader.accept_one("IGNOREEXTRA", "FILLTARGET")
+    reader.end()
+    if name == source:
+        raise RedshiftError("the source and target of ALTER TABLE APPEND must be different tables", link=_APPEND)
+    if name.is_temporary or source.is_temporary:
+        raise unsupported("ALTER TABLE APPEND with a temporary table", _APPEND)
+    shared = _appended(session, name, source, extra)
+    moved = {column: quote(column) for column in shared}
+    result = store(session, name, moved, session.catalog.physical(source))
+    session.run(f"DELETE FROM {session.catalog.physical(source)}")
+    return result
+
+
+def _appended(session: Session, target: TableName, source: TableName, extra: str | None) -> list[str]:
+    """The columns that move. Raises when the tables are not alike enough for the option that was given."""
+    into, out_of = ({column.name: column for column in session.catalog.columns(each)} for each in (target, source))
+    missing = [(into.keys() - out_of.keys(), "FILLTARGET"), (out_of.keys() - into.keys(), "IGNOREEXTRA")]
+    for names, option in missing:
+        if names and extra != option:
+            message = f'column "{min(names)}" is in one of the tables only; ALTER TABLE APPEND needs {option}'
+            raise RedshiftError(message, code="42601", link=_APPEND)
+    shared = [name for name in into if name in out_of]
+    for name in shared:
+        if replace(into[name], default="") != replace(out_of[name], default=""):
+            raise RedshiftError(f'column "{name}" has other attributes in the source', code="42601", link=_APPEND)
+    return shared
 
 
 def _owner(session: Session, reader: TokenReader, name: TableName) -> Result:
@@ -118,6 +149,7 @@ def _alter_part(session: Session, reader: TokenReader, name: TableName) -> Resul
         raise NotInTwinError("ALTER COLUMN ENCODE")
     if not reader.accept("TYPE"):
         raise unsupported(f"ALTER COLUMN ... {reader.current.text.upper()}", _ALTER)
+    session.need_autocommit("ALTER TABLE ALTER COLUMN")
     wider = read_type(reader)
     _one_action(reader)
     _check_widening(column, wider)

@@ -119,7 +119,9 @@ _SPOKEN = {
 
 
 def stored_as(column: Column, duckdb_type: str, value: str) -> str:
-    """`fitted`, after the conversion into SUPER that a scalar needs: a text becomes a JSON string, unparsed."""
+    """`fitted`, after the conversion DuckDB needs: into SUPER a text goes as a JSON string, into VARBYTE as bytes."""
     if column.type.name == "super" and duckdb_type != "JSON":
         value = f"to_json({value})"
+    if column.type.name == "varbyte" and duckdb_type != "BLOB":
+        value = f"encode({value})" if duckdb_type == "VARCHAR" else f"CAST({value} AS BLOB)"
     return fitted(column, value)

@@ -5,16 +5,23 @@ https://docs.aws.amazon.com/redshift/latest/dg/c_Supported_data_types.html#r_Typ
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sqlglot import exp
 from sqlglot.expressions import DType
 
+from localcloud.redshift.arithmetic_types import digits
 from localcloud.redshift.errors import NotInTwinError, RedshiftError
 from localcloud.redshift.functions import fill
-from localcloud.redshift.kinds import FLOATS, FRACTIONS, INTEGERS, SHAPES, TEXT, TIMES
+from localcloud.redshift.kinds import FLOATS, FRACTIONS, SHAPES, TEXT, TIMES
 from localcloud.redshift.super_paths import is_super
 from localcloud.redshift.types import ColumnType, parse_type
 
-_ROUNDINGS = (exp.Round, exp.Floor, exp.Ceil, exp.Trunc)
+if TYPE_CHECKING:
+    import duckdb
+
+_CUT = "twin_cut"
+_INTEGERS = ("smallint", "integer", "bigint")
 
 
 def redshift_type(node: exp.DataType) -> ColumnType:
@@ -29,29 +36,55 @@ def translate_cast(node: exp.Expr) -> exp.Expr:
         return _from_super(source, target)
     if target.is_text:
         return _to_text(source, target)
-    if target.name == "super":
-        return fill("to_json(_0)", source)
-    if target.name in ("geometry", "geography") and not source.is_type(*SHAPES):
-        raise NotInTwinError("casts to GEOMETRY or GEOGRAPHY; use ST_GeomFromText or ST_GeogFromText")
-    if target.name == "varbyte":
-        return _to_varbyte(source, target)
-    function = "TRY_CAST" if isinstance(node, exp.TryCast) else "CAST"
-    return fill(f"{function}(_0 AS {target.duckdb})", source)
+    if target.name in _TO_OTHERS:
+        return _TO_OTHERS[target.name](source, target)
+    if isinstance(node, exp.TryCast):
+        return _try_cast(source, target)
+    return _to_scalar(source, target)
 
 
-def place_in_utc(tree: exp.Expr) -> bool:
-    """Rewrites TIMESTAMP AT TIME ZONE 'UTC' as a cast to TIMESTAMPTZ, which means the same where the session is in UTC.
+def _to_scalar(source: exp.Expr, target: ColumnType) -> exp.Expr:
+    if _loses_places(source, target):
+        return _rounded(source, target)
+    if source.is_type(*TEXT):
+        return fill(_FROM_TEXT.get(target.name, "CAST(_0 AS T)").replace("AS T)", f"AS {target.duckdb})"), source)
+    return fill(f"CAST(_0 AS {target.duckdb})", source)
 
-    https://docs.aws.amazon.com/redshift/latest/dg/r_AT_TIME_ZONE.html
-    """
-    found = list(tree.find_all(exp.AtTimeZone))
-    for node in found:
-        zone = node.args["zone"]
-        plain = node.this.is_type(DType.TIMESTAMP, DType.TIMESTAMPNTZ)
-        if not (plain and zone.is_string and zone.name.upper() == "UTC"):
-            raise NotInTwinError("AT TIME ZONE of anything but a TIMESTAMP without zone at 'UTC'")
-        node.replace(exp.cast(node.this.copy(), DType.TIMESTAMPTZ))
-    return bool(found)
+
+def _try_cast(source: exp.Expr, target: ColumnType) -> exp.Expr:
+    """NULL instead of an error: https://docs.aws.amazon.com/redshift/latest/dg/r_TRY_CAST.html"""
+    if _loses_places(source, target):
+        raise NotInTwinError(f"TRY_CAST of a fraction to {target.catalog_name}; use ROUND or TRUNC")
+    template = _TRIED.get(target.name) if source.is_type(*TEXT) else None
+    return fill((template or "TRY_CAST(_0 AS T)").replace("AS T)", f"AS {target.duckdb})"), source)
+
+
+_WHOLE = "regexp_full_match(trim(_0), '[+-]?[0-9]+')"
+_ZONE = "regexp_matches(_0, ':[0-9.]+ *([+-]|[A-Za-z])')"
+_WORDS = "lower(trim(_0))"
+# Where Redshift reads text otherwise than DuckDB, which rounds fractions and moves a time by its zone.
+_FROM_TEXT = {
+    **dict.fromkeys(
+        _INTEGERS,
+        f"CASE WHEN NOT {_WHOLE} THEN error('invalid input syntax for integer: \"' || _0 || '\"') "
+        "ELSE CAST(trim(_0) AS T) END",
+    ),
+    "boolean": f"CASE WHEN {_WORDS} IN ('t', 'true', 'y', 'yes', '1') THEN true "
+    f"WHEN {_WORDS} IN ('f', 'false', 'n', 'no', '0') THEN false "
+    "WHEN NOT _0 IS NULL THEN error('invalid input syntax for type boolean: \"' || _0 || '\"') END",
+    "date": "CAST(CAST(_0 AS TIMESTAMP) AS T)",
+    "timestamp": f"CASE WHEN {_ZONE} THEN error('the local Redshift twin does not support the cast of text with a zone "
+    "to TIMESTAMP') ELSE CAST(_0 AS T) END",
+}
+
+
+_TRIED = {
+    **dict.fromkeys(_INTEGERS, f"CASE WHEN {_WHOLE} THEN TRY_CAST(trim(_0) AS T) END"),
+    "boolean": f"CASE WHEN {_WORDS} IN ('t', 'true', 'y', 'yes', '1') THEN true "
+    f"WHEN {_WORDS} IN ('f', 'false', 'n', 'no', '0') THEN false END",
+    "date": "CAST(TRY_CAST(_0 AS TIMESTAMP) AS T)",
+    "timestamp": _FROM_TEXT["timestamp"].replace("ELSE CAST", "ELSE TRY_CAST"),
+}
 
 
 def check_cast(node: exp.Cast) -> None:
@@ -65,19 +98,34 @@ def check_cast(node: exp.Cast) -> None:
         raise _no_cast(source.type.sql("redshift").lower() if source.type else "", target)
     if target.name == "super" and source.is_type(*TIMES, DType.VARBINARY, *SHAPES):
         raise _no_cast(source.type.sql("redshift").lower() if source.type else "", target)
-    if target.name in ("smallint", "integer", "bigint") and source.is_type(*FRACTIONS) and not _is_whole(source):
-        raise NotInTwinError("the cast of a fraction to an integer, whose rounding depends; use ROUND, TRUNC or FLOOR")
+    if target.name == "boolean" and source.is_type(DType.DECIMAL):
+        raise _no_cast("numeric", target)
+    if target.name == "boolean" and source.is_type(*FLOATS):
+        raise NotInTwinError("the cast of a floating-point number to boolean; compare it with 0")
 
 
-def _is_whole(source: exp.Expr) -> bool:
+def _rounded(source: exp.Expr, target: ColumnType) -> exp.Expr:
+    """Fewer places: a constant is rounded; for other values the guide says both that they are and that they are not.
+
+    So a value that rounding would move away from zero is refused; use ROUND or TRUNC.
+    https://docs.aws.amazon.com/redshift/latest/dg/r_Numeric_types201.html
+    """
     inner = source.unnest()
-    if isinstance(inner, exp.Neg):
-        inner = inner.this
-    if isinstance(inner, _ROUNDINGS) or (isinstance(inner, exp.Literal) and inner.is_int):
-        return True
-    kind = source.type
-    scaled = kind is not None and len(kind.expressions) == 2 and kind.expressions[1].name != "0"
-    return source.is_type(DType.DECIMAL) and kind is not None and bool(kind.expressions) and not scaled
+    constant = isinstance(inner.this if isinstance(inner, exp.Neg) else inner, exp.Literal)
+    rounded = "round(_0)" if target.name in _INTEGERS else f"CAST(_0 AS {target.duckdb})"
+    if constant:
+        return fill(f"CAST({rounded} AS {target.duckdb})", source)
+    unclear = "error('the local Redshift twin does not support a cast that rounds a fraction; use ROUND or TRUNC')"
+    return fill(
+        f"CASE WHEN abs({rounded}) > abs(_0) THEN {unclear} ELSE CAST({rounded} AS {target.duckdb}) END", source
+    )
+
+
+def _loses_places(source: exp.Expr, target: ColumnType) -> bool:
+    if target.name in _INTEGERS:
+        return source.is_type(*FRACTIONS)
+    kind = digits(source.type) if source.is_type(DType.DECIMAL) else None
+    return target.name == "decimal" and kind is not None and kind[1] > (target.scale or 0)
 
 
 def _no_cast(source: str, target: ColumnType) -> RedshiftError:
@@ -85,11 +133,11 @@ def _no_cast(source: str, target: ColumnType) -> RedshiftError:
 
 
 def _to_text(source: exp.Expr, target: ColumnType) -> exp.Expr:
-    return fill(_cut(target), fill(_text_form(source), source))
+    return fill(_cut(target), fill(text_form(source), source))
 
 
-def _text_form(source: exp.Expr) -> str:
-    """Floats have 15 significant digits as text, as in PostgreSQL 8."""
+def text_form(source: exp.Expr) -> str:
+    """The template that makes text of a value. Floats have 15 significant digits as text, as in PostgreSQL 8."""
     if source.is_type(*FLOATS):
         return (
             "CASE WHEN isnan(_0) THEN 'NaN' WHEN isinf(_0) THEN CASE WHEN _0 > 0 THEN 'Infinity' ELSE '-Infinity' END "
@@ -102,12 +150,21 @@ def _text_form(source: exp.Expr) -> str:
 
 def _cut(target: ColumnType) -> str:
     """An explicit cast cuts the text to the width in bytes, without an error."""
-    width = target.length
-    split = "error('the local Redshift twin does not support a cast that cuts text with multibyte characters')"
-    return (
-        f"CASE WHEN strlen(_0) > {width} AND strlen(_0) <> length(_0) THEN {split} "
-        f"WHEN strlen(_0) > {width} THEN left(_0, {width}) ELSE _0 END"
-    )
+    return f"CASE WHEN strlen(_0) > {target.length} THEN {_CUT}(_0, {target.length}) ELSE _0 END"
+
+
+def cut(text: str, width: int) -> str:
+    """The first bytes of a text. Raises ValueError where they end inside a character."""
+    try:
+        return text.encode()[:width].decode()
+    except UnicodeDecodeError:
+        message = "the local Redshift twin does not support a cast that cuts text inside a multibyte character"
+        raise ValueError(message) from None
+
+
+def register(connection: duckdb.DuckDBPyConnection) -> None:
+    """Makes the cut of text known to one DuckDB database."""
+    connection.create_function(_CUT, cut, ["VARCHAR", "INTEGER"], "VARCHAR")
 
 
 def _to_varbyte(source: exp.Expr, target: ColumnType) -> exp.Expr:
@@ -117,6 +174,19 @@ def _to_varbyte(source: exp.Expr, target: ColumnType) -> exp.Expr:
         raise NotInTwinError("casts to VARBYTE of anything but text; use TO_VARBYTE")
     too_long = f"error('value too long for type {target.sql}')"
     return fill(f"CASE WHEN strlen(_0) > {target.length} THEN {too_long} ELSE encode(_0) END", source)
+
+
+def _to_super(source: exp.Expr, _: ColumnType) -> exp.Expr:
+    return fill("to_json(_0)", source)
+
+
+def _to_shape(source: exp.Expr, target: ColumnType) -> exp.Expr:
+    if not source.is_type(*SHAPES):
+        raise NotInTwinError("casts to GEOMETRY or GEOGRAPHY; use ST_GeomFromText or ST_GeogFromText")
+    return fill(f"CAST(_0 AS {target.duckdb})", source)
+
+
+_TO_OTHERS = {"super": _to_super, "geometry": _to_shape, "geography": _to_shape, "varbyte": _to_varbyte}
 
 
 def _from_super(source: exp.Expr, target: ColumnType) -> exp.Expr:
@@ -131,10 +201,10 @@ def _from_super(source: exp.Expr, target: ColumnType) -> exp.Expr:
         )
         return fill(_cut(target), fill(text, source))
     if target.name == "boolean":
-        unclear = "error('the local Redshift twin does not support the cast of a SUPER string or number to boolean')"
+        unclear = "error('the local Redshift twin does not support the cast of a SUPER string to boolean')"
         return fill(
-            f"CASE WHEN {kind} = 'BOOLEAN' THEN CAST((_0 ->> '$') AS BOOLEAN) "
-            f"WHEN NOT {kind} IN ('ARRAY', 'OBJECT', 'NULL') THEN {unclear} END",
+            f"CASE WHEN {kind} = 'BOOLEAN' THEN CAST((_0 ->> '$') AS BOOLEAN) WHEN {kind} = 'VARCHAR' THEN {unclear} "
+            "WHEN regexp_full_match(CAST(_0 AS VARCHAR), '-?[0-9]+') THEN CAST(_0 AS VARCHAR) <> '0' END",
             source,
         )
     if target.is_number:
@@ -156,7 +226,7 @@ def check_comparison(node: exp.Binary) -> None:
     left, right = node.this, node.expression
     if isinstance(node, exp.Is) or not isinstance(left, exp.Expr) or not isinstance(right, exp.Expr):
         return
-    if is_super(left) or is_super(right):
+    if (is_super(left) or is_super(right)) and not isinstance(node, _COMPARISONS):
         raise NotInTwinError(f"the dynamic comparison {node.sql(dialect='redshift')[:80]}; cast the SUPER value")
     if _mixes(left, right) or _mixes(right, left):
         raise NotInTwinError(
@@ -164,7 +234,9 @@ def check_comparison(node: exp.Binary) -> None:
         )
 
 
+_COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)
+
+
 def _mixes(text: exp.Expr, other: exp.Expr) -> bool:
-    if isinstance(text, exp.Literal) or isinstance(other, exp.Literal):
-        return text.is_type(*TEXT) and not isinstance(text, exp.Literal) and other.is_type(*INTEGERS, *FRACTIONS)
-    return text.is_type(*TEXT) and other.is_type(*INTEGERS, *FRACTIONS, *TIMES, DType.BOOLEAN)
+    """Text that is not a constant next to DECIMAL, a time or a truth value."""
+    return text.is_type(*TEXT) and not text.is_string and other.is_type(DType.DECIMAL, *TIMES, DType.BOOLEAN)

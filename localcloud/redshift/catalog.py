@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from localcloud.redshift.errors import RedshiftError, no_relation, no_schema, relation_exists
-from localcloud.redshift.model import TEMPORARY, Column, TableDefinition, TableName
+from localcloud.redshift.model import MATERIALIZED, TEMPORARY, Column, TableDefinition, TableName
 from localcloud.redshift.types import parse_type
 
 if TYPE_CHECKING:
@@ -27,18 +27,24 @@ CREATE TABLE IF NOT EXISTS _twin.relations (
   schema_name VARCHAR, name VARCHAR, kind VARCHAR, diststyle VARCHAR, sortstyle VARCHAR, comment VARCHAR,
   definition VARCHAR, bound VARCHAR[], constraints VARCHAR[]);
 ALTER TABLE _twin.relations ADD COLUMN IF NOT EXISTS owner VARCHAR;
+ALTER TABLE _twin.relations ADD COLUMN IF NOT EXISTS oid BIGINT;
+CREATE SEQUENCE IF NOT EXISTS _twin.oids START 100000;
+UPDATE _twin.relations SET oid = nextval('_twin.oids') WHERE oid IS NULL;
 CREATE TABLE IF NOT EXISTS _twin.columns (
   schema_name VARCHAR, table_name VARCHAR, position INTEGER, name VARCHAR, type VARCHAR, type_name VARCHAR,
   api_name VARCHAR, length INTEGER, number_precision INTEGER, number_scale INTEGER, nullable BOOLEAN,
   default_sql VARCHAR, encode VARCHAR, distkey BOOLEAN, sortkey INTEGER, comment VARCHAR);
-CREATE TABLE IF NOT EXISTS _twin.load_history (
-  query_id BIGINT, table_name VARCHAR, data_source VARCHAR, status VARCHAR, loaded_rows BIGINT, loaded_bytes BIGINT,
-  source_file_count BIGINT, error_message VARCHAR, start_time TIMESTAMP, end_time TIMESTAMP);
-CREATE TABLE IF NOT EXISTS _twin.load_errors (
-  query_id BIGINT, table_name VARCHAR, start_time TIMESTAMP, file_name VARCHAR, column_name VARCHAR,
-  column_type VARCHAR, column_length VARCHAR, line_number BIGINT, error_code INTEGER, error_message VARCHAR);
+CREATE TABLE IF NOT EXISTS _twin.loads (
+  query_id BIGINT, transaction_id BIGINT, session_id INTEGER, table_name VARCHAR, data_source VARCHAR, status VARCHAR,
+  loaded_rows BIGINT, loaded_bytes BIGINT, source_file_count BIGINT, error_count BIGINT,
+  start_time TIMESTAMP, end_time TIMESTAMP);
+CREATE TABLE IF NOT EXISTS _twin.misfits (
+  query_id BIGINT, transaction_id BIGINT, session_id INTEGER, table_id BIGINT, start_time TIMESTAMP, file_name VARCHAR,
+  line_number BIGINT, column_name VARCHAR, column_type VARCHAR, column_length VARCHAR, raw_line VARCHAR,
+  raw_field_value VARCHAR, error_code INTEGER, error_message VARCHAR);
 INSERT INTO _twin.schemas SELECT 'public' WHERE NOT EXISTS (FROM _twin.schemas WHERE name = 'public');
 """
+_NEXT_OID = "nextval('_twin.oids')"
 _COLUMN_FIELDS = "name, type, nullable, default_sql, encode, distkey, sortkey"
 
 
@@ -62,6 +68,9 @@ class Catalog:
         self.database = database
         self.user = user.lower()  # as names in statements are read, quoted or not
         self.temporary: dict[str, TableDefinition] = {}
+
+    def close(self) -> None:
+        self._connection.close()
 
     def physical(self, name: TableName) -> str:
         """The relation as DuckDB reaches it."""
@@ -108,11 +117,32 @@ class Catalog:
         return name
 
     def kind(self, name: TableName) -> str | None:
-        """`table`, `view` or None."""
+        """`table`, `view`, `materialized view` or None."""
         if name.is_temporary:
             return "table" if name.name in self.temporary else None
         rows = self._rows("SELECT kind FROM _twin.relations WHERE schema_name = ? AND name = ?", name.schema, name.name)
         return str(rows[0][0]) if rows else None
+
+    def lookup(self, path: tuple[str, ...], search_path: tuple[str, ...]) -> tuple[TableName, int, str] | None:
+        """A relation that is in the file, its number, and its query when it is a view, in one look."""
+        if len(path) == 1 and path[0] in self.temporary:
+            return None
+        schemas = (self.qualified(path).schema,) if len(path) > 1 else search_path
+        rows = self._rows("SELECT schema_name, oid, kind, definition FROM _twin.relations WHERE name = ?", path[-1])
+        row = next((row for schema in schemas for row in rows if row[0] == schema), None)
+        if row is None:
+            return None
+        return TableName(str(row[0]), path[-1]), int(str(row[1])), str(row[3]) if row[2] == "view" else ""
+
+    def begin(self) -> None:
+        """Opens a transaction and reads, so that it sees what is committed now and not at its first statement."""
+        self._connection.execute("BEGIN TRANSACTION")
+        self._rows("SELECT 1 FROM _twin.schemas LIMIT 0")
+
+    def oid(self, name: TableName) -> int:
+        """The number by which system relations and errors call a relation; 0 when it is not there."""
+        rows = self._rows("SELECT oid FROM _twin.relations WHERE schema_name = ? AND name = ?", name.schema, name.name)
+        return int(str(rows[0][0])) if rows else 0
 
     def need_owner(self, name: TableName) -> None:
         """Raises unless the session's user may alter and drop the relation. Files of an older twin know no owners.
@@ -192,7 +222,7 @@ class Catalog:
             self.temporary[name.name] = definition
             return
         self._rows(
-            "INSERT INTO _twin.relations VALUES (?, ?, 'table', ?, ?, NULL, NULL, [], ?, ?)",
+            f"INSERT INTO _twin.relations VALUES (?, ?, 'table', ?, ?, NULL, NULL, [], ?, ?, {_NEXT_OID})",
             name.schema,
             name.name,
             definition.diststyle,
@@ -223,11 +253,23 @@ class Catalog:
 
     def create_view(self, name: TableName, columns: tuple[Column, ...], definition: str, bound: list[str]) -> None:
         self._rows(
-            "INSERT INTO _twin.relations VALUES (?, ?, 'view', NULL, NULL, NULL, ?, ?, [], ?)",
+            f"INSERT INTO _twin.relations VALUES (?, ?, 'view', NULL, NULL, NULL, ?, ?, [], ?, {_NEXT_OID})",
             *(name.schema, name.name, definition, bound, self.user),
         )
         for position, column in enumerate(columns, 1):
             self.add_column_record(name, position, column)
+
+    def constraints(self, name: TableName) -> list[str]:
+        """The keys of a table as they were declared."""
+        if name.is_temporary:
+            return list(self.temporary[name.name].constraints)
+        sql = "SELECT unnest(constraints) FROM _twin.relations WHERE schema_name = ? AND name = ?"
+        return [str(row[0]) for row in self._rows(sql, name.schema, name.name)]
+
+    def set_materialized(self, name: TableName, definition: str, bound: list[str]) -> None:
+        """Makes a stored table the result of a query."""
+        sql = "UPDATE _twin.relations SET kind = ?, definition = ?, bound = ? WHERE schema_name = ? AND name = ?"
+        self._rows(sql, MATERIALIZED, definition, bound, name.schema, name.name)
 
     def view_definition(self, name: TableName) -> str:
         sql = "SELECT definition FROM _twin.relations WHERE schema_name = ? AND name = ?"
@@ -240,7 +282,7 @@ class Catalog:
         return [view for found in direct for view in (*self.dependents(found), found)]
 
     def drop(self, name: TableName) -> None:
-        if self.kind(name) == "table":
+        if self.kind(name) in ("table", MATERIALIZED):
             self._connection.execute(f"DROP TABLE {self.physical(name)}")
         self.temporary.pop(name.name, None) if name.is_temporary else self._forget(name)
 

@@ -23,14 +23,16 @@ from localcloud.redshift.tokens import TokenReader
 if TYPE_CHECKING:
     from localcloud.redshift.session import Session
 
+_SCAN = "15001"  # Redshift's number for what its scan of a columnar file refuses
 _BATCH = "twin_copy_batch"
 
 
 class _RowError(RedshiftError):
     """A value that does not fit, with the place it stands at."""
 
-    def __init__(self, message: str, column: Column, file: str, line: int) -> None:
+    def __init__(self, message: str, column: Column, file: str, line: int, value: object) -> None:
         super().__init__(message, code="22001")
+        self.value = "" if value is None else str(value)
         self.column = column
         self.file = file
         self.line = line
@@ -55,8 +57,8 @@ def copy(session: Session, reader: TokenReader) -> Result:
 def _load_error(name: TableName, error: RedshiftError, started: datetime) -> LoadError:
     if isinstance(error, _RowError):
         place = (error.file, error.column.name, error.column.type)
-        return LoadError(name.name, started, error.message, error.code, *place, error.line)
-    return LoadError(name.name, started, error.message, error.code)
+        return LoadError(name, started, error.message, _SCAN, *place, error.line, error.value)
+    return LoadError(name, started, error.message, error.code)
 
 
 def _load(session: Session, statement: CopyStatement, name: TableName, columns: list[Column]) -> tuple[int, int, int]:
@@ -108,7 +110,7 @@ def _prepared(values: Any, column: Column, source: ParquetSource, offset: int, *
         values = values.cast(values.type.value_type)
     if not column.nullable and values.null_count:
         line = offset + pc.index(pc.is_null(values), True).as_py() + 1
-        raise _RowError(f"Cannot insert a NULL value into column {column.name}", column, source.file.url, line)
+        raise _RowError(f"Cannot insert a NULL value into column {column.name}", column, source.file.url, line, None)
     if column.type.is_text:
         return _text(values, column, source, offset, replace_invalid=replace_invalid)
     if column.type.name == "varbyte":
@@ -146,11 +148,12 @@ def _check_width(values: Any, column: Column, source: ParquetSource, offset: int
     longest = pc.max(lengths).as_py() or 0
     if longest <= (column.type.length or 0):
         return
-    line = offset + pc.index(pc.greater(lengths, column.type.length), True).as_py() + 1
+    place = pc.index(pc.greater(lengths, column.type.length), True).as_py()
     raise _RowError(
         f"Spectrum Scan Error. The length of the data column {column.name} is longer than the length defined in the "
         f"table. Table: {column.type.length}, Data: {longest}",
         column,
         source.file.url,
-        line,
+        offset + place + 1,
+        values[place].as_py(),
     )

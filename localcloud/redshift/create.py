@@ -10,6 +10,8 @@ from sqlglot.expressions import DType
 
 from localcloud.redshift import system
 from localcloud.redshift.casts import redshift_type
+from localcloud.redshift.catalog import quote
+from localcloud.redshift.constraints import check_encodings, check_keys
 from localcloud.redshift.create_table import (
     Attributes,
     apply_attributes,
@@ -19,6 +21,7 @@ from localcloud.redshift.create_table import (
 from localcloud.redshift.dml import insert_rows, query_rows
 from localcloud.redshift.errors import NotInTwinError, RedshiftError, relation_exists, unknown_object, unsupported
 from localcloud.redshift.kinds import SHAPES
+from localcloud.redshift.materialized import create_materialized_view
 from localcloud.redshift.model import Column, Result, TableDefinition, TableName
 from localcloud.redshift.queries import Query, compile_query
 from localcloud.redshift.tokens import TokenReader
@@ -35,6 +38,9 @@ def create(session: Session, reader: TokenReader) -> Result:
     if reader.accept("DATABASE"):
         return _create_database(session, reader)
     replace_it = reader.accept("OR", "REPLACE")
+    if not replace_it and reader.accept("MATERIALIZED"):
+        reader.expect("VIEW")
+        return create_materialized_view(session, reader, _loose_columns)
     if reader.accept("VIEW"):
         return _create_view(session, reader, replace_it=replace_it)
     temporary = reader.accept_one("TEMPORARY", "TEMP", "LOCAL TEMPORARY", "LOCAL TEMP") is not None
@@ -113,6 +119,8 @@ def _define(session: Session, name: TableName, columns: list[Column], attributes
         sortstyle=attributes.sortstyle,
         constraints=tuple(attributes.constraints),
     )
+    check_encodings(definition.columns)
+    check_keys(session, definition)
     session.catalog.create_table(definition)
     return definition
 
@@ -188,7 +196,7 @@ def _create_view(session: Session, reader: TokenReader, *, replace_it: bool) -> 
     reader.expect("AS")
     body, late = _without_binding_clause(reader.rest())
     if names:
-        raise NotInTwinError("column names in CREATE VIEW; name them in the query")
+        body = f"SELECT * FROM ({body}) AS {quote(name.name)} ({', '.join(map(quote, names))})"  # noqa: S608  (the view's own query)
     columns, bound = _view_columns(session, body, late=late)
     existing = session.catalog.kind(name)
     if existing and not (replace_it and existing == "view"):

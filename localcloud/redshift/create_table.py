@@ -145,7 +145,7 @@ def _set_distkey(attributes: Attributes, column: str) -> None:
 
 def read_attributes(reader: TokenReader, attributes: Attributes, stop: tuple[str, ...] = ()) -> None:
     """What follows the columns: BACKUP, DISTSTYLE, DISTKEY, SORTKEY, ENCODE AUTO."""
-    while not reader.done and not reader.peek(";") and not (stop and reader.peek(*stop)):
+    while not reader.done and not reader.peek(";") and not any(reader.peek(word) for word in stop):
         _table_attribute(reader, attributes)
 
 

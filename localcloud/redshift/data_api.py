@@ -25,6 +25,15 @@ from localcloud.redshift.errors import RedshiftError
 from localcloud.redshift.faults import Faults
 from localcloud.redshift.service import ApiError, DataApi, Settings
 
+_SERVER_ERRORS = frozenset(
+    {
+        "BatchExecuteStatementException",
+        "DatabaseConnectionException",
+        "ExecuteStatementException",
+        "InternalServerException",
+    }
+)
+
 
 class MotoObjects:
     """COPY's view of moto's S3, in the same process."""
@@ -73,9 +82,12 @@ class TwinResponse(RedshiftDataAPIServiceResponse):
     def answer(self, operation: str, **more: str) -> TYPE_RESPONSE:
         request = json.loads(self.body) if self.body else {}
         try:
-            answer = getattr(self.api, operation)(request, **more)
+            with self.api.faulty("".join(map(str.capitalize, operation.split("_"))), request):
+                answer = getattr(self.api, operation)(request, **more)
         except ApiError as error:
-            raise JsonRESTError(error.code, error.message) from error
+            answered = JsonRESTError(error.code, error.message)
+            answered.code = 500 if error.code in _SERVER_ERRORS else 400
+            raise answered from error
         except RedshiftError as error:
             raise JsonRESTError("ValidationException", str(error)) from error
         return 200, {}, json.dumps(answer)

@@ -10,9 +10,11 @@ from typing import Any, ClassVar, cast
 
 from sqlglot import exp
 from sqlglot.dialects.redshift import Redshift
+from sqlglot.expressions import DType
 from sqlglot.parsers.redshift import RedshiftParser
 from sqlglot.tokenizer_core import TokenType
 
+from localcloud.redshift import structure
 from localcloud.redshift.types import FIRST_WORDS
 
 Builder = Callable[[list[Any]], exp.Expression]
@@ -89,7 +91,27 @@ CALLS: dict[str, tuple[int, int, str]] = {
     "BOOL_AND": (1, 1, "BOOLEAN"),
     "BOOL_OR": (1, 1, "BOOLEAN"),
     "SIGN": (1, 1, "INT"),
+    "TRANSLATE": (3, 3, "VARCHAR"),
+    "REGEXP_INSTR": (2, 6, "INT"),
+    "REGEXP_SUBSTR": (2, 5, "VARCHAR"),
+    "REGEXP_COUNT": (2, 4, "INT"),
+    "REGEXP_REPLACE": (2, 5, "VARCHAR"),
+    "LAST_DAY": (1, 1, "DATE"),
+    "TO_DATE": (2, 2, "DATE"),
+    "TO_TIMESTAMP": (2, 2, "TIMESTAMPTZ"),
+    "PI": (0, 0, "DOUBLE PRECISION"),
+    "RANDOM": (0, 0, "DOUBLE PRECISION"),
+    "LOG": (1, 1, "DOUBLE PRECISION"),
+    "ATAN2": (2, 2, "DOUBLE PRECISION"),
+    **dict.fromkeys(("ACOS", "ASIN", "ATAN", "COS", "COT", "SIN", "TAN"), (1, 1, "DOUBLE PRECISION")),
+    "FARMFINGERPRINT64": (1, 1, "BIGINT"),
+    "ARRAY_CONCAT": (2, 2, "SUPER"),
+    "ARRAY_FLATTEN": (1, 1, "SUPER"),
+    "SUBARRAY": (3, 3, "SUPER"),
+    "SPLIT_TO_ARRAY": (1, 2, "SUPER"),
 }
+
+CALLS |= structure.CALLS
 
 _CLASSES: dict[str, type[exp.Func]] = {
     "ABS": exp.Abs,
@@ -142,17 +164,26 @@ def _class_builder(kind: type[exp.Func]) -> Builder:
 
 def _builders() -> dict[str, Builder]:
     known = {name: RedshiftParser.FUNCTIONS[name] for name in _KEPT_BUILDERS}
-    classes = {name: _class_builder(kind) for name, kind in _CLASSES.items()}
+    classes = {name: _class_builder(kind) for name, kind in {**_CLASSES, **structure.CLASSES}.items()}
     special = {"COUNT": RedshiftParser.FUNCTIONS["COUNT"], "MOD": RedshiftParser.FUNCTIONS["MOD"]}
+    special |= {name: RedshiftParser.FUNCTIONS[name] for name in ("GREATEST", "LEAST")}
     return {**{name: _call(name) for name in CALLS if name not in _INTERNAL}, **known, **classes, **special}
 
 
 def _returned(annotator: Any, call: Call) -> Call:
-    annotator._set_type(call, exp.DataType.build(CALLS[call.this.name][2], dialect=Redshift))
+    kept = call.this.name == "DATE_TRUNC" and call.expressions[-1].is_type(DType.TIMESTAMPTZ)
+    returned = "TIMESTAMPTZ" if kept else CALLS[call.this.name][2]
+    annotator._set_type(call, exp.DataType.build(returned, dialect=Redshift))
     return call
 
 
-class TwinParser(RedshiftParser):
+def _moved(annotator: Any, node: exp.TsOrDsAdd) -> exp.TsOrDsAdd:
+    """https://docs.aws.amazon.com/redshift/latest/dg/r_DATEADD_function.html"""
+    annotator._set_type(node, DType.TIMESTAMPTZ if node.this.is_type(DType.TIMESTAMPTZ) else DType.TIMESTAMP)
+    return node
+
+
+class TwinParser(structure.StructureParser):
     FUNCTIONS: ClassVar = _builders()
     FUNCTION_PARSERS: ClassVar = {name: RedshiftParser.FUNCTION_PARSERS[name] for name in _KEPT_PARSERS}
     NO_PAREN_FUNCTIONS: ClassVar = {
@@ -160,11 +191,12 @@ class TwinParser(RedshiftParser):
         for token in (TokenType.CURRENT_DATE, TokenType.CURRENT_TIMESTAMP, TokenType.CURRENT_USER)
     }
     NO_PAREN_FUNCTION_PARSERS: ClassVar = {
-        name: RedshiftParser.NO_PAREN_FUNCTION_PARSERS[name] for name in ("CASE", "SYSDATE")
+        name: RedshiftParser.NO_PAREN_FUNCTION_PARSERS[name] for name in ("CASE", "SYSDATE", "APPROXIMATE")
     }
 
 
-_METADATA = {**Redshift.EXPRESSION_METADATA, Call: {"annotator": _returned}}
+_METADATA = {**Redshift.EXPRESSION_METADATA, **structure.METADATA, Call: {"annotator": _returned}}
+_METADATA[exp.TsOrDsAdd] = {"annotator": _moved}
 
 
 class TwinRedshift(Redshift):

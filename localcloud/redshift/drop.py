@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def drop(session: Session, reader: TokenReader) -> Result:
     reader.expect("DROP")
-    kind = reader.accept_one("TABLE", "VIEW", "SCHEMA")
+    kind = reader.accept_one("TABLE", "VIEW", "MATERIALIZED VIEW", "SCHEMA")
     if kind is None:
         raise unknown_object("DROP", reader.current.text)
     lenient = reader.accept("IF", "EXISTS")

@@ -1,4 +1,4 @@
-"""The warehouse: databases as DuckDB files, sessions over them, one writer per database."""
+"""The warehouse: databases as DuckDB files, and sessions over them."""
 
 # ruff: noqa: S608  (names go through `quote`, values through parameters or translated expressions)
 
@@ -12,10 +12,10 @@ from pathlib import Path
 
 import duckdb
 
-from localcloud.redshift import system
+from localcloud.redshift import arithmetic, casts, comparisons, hashes, json_parse, patterns, super_arrays, system
 from localcloud.redshift.catalog import INTERNAL, SUPERUSER, prepare, quote
+from localcloud.redshift.claims import Traffic
 from localcloud.redshift.errors import RedshiftError
-from localcloud.redshift.json_parse import register
 from localcloud.redshift.objects import MemoryObjects, MemoryRoles, ObjectStore, Roles
 from localcloud.redshift.session import Session
 
@@ -26,7 +26,7 @@ _RESERVED = frozenset({"temp", "system", "main", "memory", "template0", "templat
 @dataclass
 class _Database:
     connection: duckdb.DuckDBPyConnection
-    writer: threading.Lock = field(default_factory=threading.Lock)
+    traffic: Traffic = field(default_factory=Traffic)
 
 
 class Warehouse:
@@ -71,7 +71,8 @@ class Warehouse:
             str(self.directory / f"{name}.duckdb"),
             config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"},
         )
-        register(connection)
+        for module in (arithmetic, casts, comparisons, hashes, json_parse, patterns, super_arrays):
+            module.register(connection)
         connection.execute("BEGIN TRANSACTION")
         prepare(connection)
         for statement in system.create_statements(name):
@@ -90,8 +91,9 @@ class Warehouse:
                 raise RedshiftError(f'database "{name}" does not exist', code="3D000")
             return self._databases[name]
 
-    def writer(self, database: str) -> threading.Lock:
-        return self._database(database).writer
+    def traffic(self, database: str) -> Traffic:
+        """The locks and open transactions of a database."""
+        return self._database(database).traffic
 
     def next_query(self) -> int:
         return next(self._queries)

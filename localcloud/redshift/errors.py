@@ -22,11 +22,14 @@ class RedshiftError(Exception):
         return f"ERROR: {self.message}{link}{detail}"
 
 
+IN_TWIN_ONLY = "the local Redshift twin does not support"
+
+
 class NotInTwinError(RedshiftError):
     """Valid Redshift, perhaps, but the twin cannot run it with certainty and therefore refuses it."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"the local Redshift twin does not support {what}", code="0A000")
+        super().__init__(f"{IN_TWIN_ONLY} {what}", code="0A000")
 
 
 def syntax_error(near: str) -> RedshiftError:

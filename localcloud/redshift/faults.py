@@ -1,5 +1,8 @@
 """Failures and delays on demand, for tests of what runs against the twin.
 
+A fault acts on a SQL statement, or with `call` on a request to the Data API. The COMMIT that ends a batch is a
+statement `COMMIT` here.
+
 From Python: `faults.add(Fault(pattern="COPY", error="..."))`. From another process: a JSON list of the same fields in
 `faults.json` of the data directory, read again before each statement when it has changed.
 """
@@ -15,10 +18,16 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Fault:
-    """Acts on statements that match `pattern` (a regular expression, case-insensitive), from the `nth` match on.
+    """Acts on what matches.
+
+    Statements that match `pattern` (a regular expression, case-insensitive) are hit from the `nth` match on.
 
     `times` matches are hit; each waits `delay` seconds, then fails with `error` unless that is empty. With
-    `after=True` the statement has run (and, outside a batch, committed) when the error comes.
+    `after=True` the statement has run (and, outside a batch, committed) when the error comes. `cut` ends the session
+    there, `kill` the process.
+
+    With `call`, an operation such as `ExecuteStatement`, requests are hit whose texts match `pattern`: after `delay`
+    seconds they are answered with the exception named `error`. With `after=True` the request was carried out first.
     """
 
     pattern: str
@@ -27,6 +36,9 @@ class Fault:
     error: str = ""
     delay: float = 0.0
     after: bool = False
+    cut: bool = False
+    kill: bool = False
+    call: str = ""
 
     def matches(self, sql: str) -> bool:
         return re.search(self.pattern, sql, re.IGNORECASE | re.DOTALL) is not None
@@ -52,11 +64,12 @@ class Faults:
             self._added.clear()
             self._seen.clear()
 
-    def due(self, sql: str) -> list[Fault]:
-        """The faults that hit this statement; every call counts as one match."""
+    def due(self, sql: str, call: str = "") -> list[Fault]:
+        """The faults that hit this statement or request; every call counts as one match."""
         with self._lock:
             self._reload()
-            return [fault for fault in (*self._added, *self._from_file) if fault.matches(sql) and self._hits(fault)]
+            armed = (fault for fault in (*self._added, *self._from_file) if fault.call == call)
+            return [fault for fault in armed if fault.matches(sql) and self._hits(fault)]
 
     def _hits(self, fault: Fault) -> bool:
         seen = self._seen[fault] = self._seen.get(fault, 0) + 1
@@ -66,7 +79,10 @@ class Faults:
         changed = self._file.stat().st_mtime_ns if self._file.exists() else 0
         if changed == self._read_at:
             return
+        try:
+            items = json.loads(self._file.read_text()) if changed else []
+        except (ValueError, FileNotFoundError):
+            return  # it is being written; the next statement reads it
         self._read_at = changed
-        items = json.loads(self._file.read_text()) if changed else []
         self._from_file = [Fault(**item) for item in items]
         self._seen = {fault: count for fault, count in self._seen.items() if fault in self._added}

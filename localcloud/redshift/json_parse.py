@@ -25,6 +25,8 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
     """Makes `twin_json_parse` and `twin_super_path` known to one DuckDB database."""
     connection.create_function("twin_json_parse", parse, ["VARCHAR"], "JSON")
     connection.create_function("twin_super_path", step_into, ["VARCHAR", "VARCHAR"], "JSON")
+    connection.create_function("twin_super_elements", elements, ["VARCHAR"], "STRUCT(v JSON, k BIGINT)[]")
+    connection.create_function("twin_super_attributes", attributes, ["VARCHAR"], "STRUCT(v JSON, k VARCHAR)[]")
 
 
 def parse(text: str) -> str:
@@ -46,6 +48,29 @@ def step_into(text: str, path: str) -> str | None:
         if value is _MISSING:
             return None
     return _text(value)
+
+
+def elements(text: str) -> list[dict[str, Any]]:
+    """The elements of an array with their positions from 0. A null has none.
+
+    Raises ValueError for an object or another scalar, of which Redshift's guide does not say what iteration gives.
+    """
+    value = _loads(text)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise ValueError("the local Redshift twin does not support iteration over a SUPER value that is not an array")
+    return [{"v": _text(item), "k": position} for position, item in enumerate(value)]
+
+
+def attributes(text: str) -> list[dict[str, Any]]:
+    """The attributes of an object with their names. A null has none; see `elements` for the rest."""
+    value = _loads(text)
+    if value is None:
+        return []
+    if not isinstance(value, dict):
+        raise ValueError("the local Redshift twin does not support UNPIVOT of a SUPER value that is not an object")
+    return [{"v": _text(item), "k": name} for name, item in value.items()]
 
 
 _MISSING = object()

@@ -12,8 +12,11 @@ from itertools import pairwise
 from sqlglot import exp
 from sqlglot.tokenizer_core import Token, TokenType
 
+from localcloud.redshift import structure
 from localcloud.redshift.dialect import CALLS, Call
 from localcloud.redshift.errors import NotInTwinError, RedshiftError, syntax_error, unsupported
+from localcloud.redshift.partiql import Iteration
+from localcloud.redshift.query_rules import check_shape
 from localcloud.redshift.tokens import fold
 
 _DG = "https://docs.aws.amazon.com/redshift/latest/dg"
@@ -34,18 +37,8 @@ def _has(node: exp.Expr, *names: str) -> bool:
 
 
 def _is_array_subquery(node: exp.Expr) -> bool:
-    is_array = isinstance(node, exp.Array) or (isinstance(node, exp.Anonymous) and node.name.upper() == "ARRAY")
+    is_array = isinstance(node, exp.Array) or (isinstance(node, Call) and node.this.name == "ARRAY")
     return is_array and any(isinstance(item, exp.Query) for item in node.expressions)
-
-
-def _needs_frame(node: exp.Expr) -> bool:
-    return (
-        isinstance(node, exp.Window)
-        and isinstance(node.this, (exp.AggFunc, exp.FirstValue, exp.LastValue))
-        and not isinstance(node.this, (exp.Lag, exp.Lead, exp.RowNumber))
-        and _has(node, "order")
-        and not _has(node, "spec")
-    )
 
 
 def _is_foreign_join(node: exp.Expr) -> bool:
@@ -61,7 +54,6 @@ RULES: tuple[Rule, ...] = (
         f"{_DG}/r_SELECT_list.html",
         lambda node: isinstance(node, exp.Star) and _has(node, "replace", "rename", "ilike"),
     ),
-    Rule("unnest", "UNNEST", f"{_DG}/query-super.html", lambda node: isinstance(node, (exp.Unnest, exp.Explode))),
     Rule("struct", "STRUCT", f"{_DG}/c_Supported_data_types.html", lambda node: isinstance(node, exp.Struct)),
     Rule("array-subquery", "ARRAY(subquery)", f"{_DG}/r_array.html", _is_array_subquery),
     Rule(
@@ -141,10 +133,26 @@ _SCALARS: tuple[type[exp.Expr], ...] = (
     *(exp.Boolean, exp.Bracket, Call, exp.Case, exp.Cast, exp.Ceil, exp.Coalesce, exp.Column, exp.Count),
     *(exp.CurrentDate, exp.CurrentTimestamp, exp.CurrentUser, exp.DataType, exp.DataTypeParam, exp.DenseRank, exp.Div),
     *(exp.Dot, exp.DPipe, exp.EQ, exp.Escape, exp.Exists, exp.Exp, exp.Extract, exp.FirstValue, exp.Floor, exp.GT),
-    *(exp.GTE, exp.Greatest, exp.GroupConcat, exp.Identifier, exp.If, exp.ILike, exp.In, exp.Is, exp.LT, exp.LTE),
-    *(exp.Lag, exp.LastValue, exp.Lead, exp.Least, exp.Like, exp.Literal, exp.Ln, exp.Max, exp.Min, exp.Mod, exp.Mul),
+    *(exp.GTE, exp.Greatest, exp.GroupConcat, exp.Identifier, exp.If, exp.ILike, exp.In, exp.Interval, exp.Is, exp.LT),
+    *(
+        exp.LTE,
+        exp.Lag,
+        exp.LastValue,
+        exp.Lead,
+        exp.Least,
+        exp.Like,
+        exp.Literal,
+        exp.Ln,
+        exp.Max,
+        exp.Min,
+        exp.Mod,
+        exp.Mul,
+    ),
     *(exp.NEQ, exp.Neg, exp.Not, exp.Null, exp.Nullif, exp.Nvl2, exp.Or, exp.Paren, exp.Pow, exp.Rank, exp.Round),
     *(exp.RowNumber, exp.Sqrt, exp.StrPosition, exp.Sub, exp.Substring, exp.Sum, exp.Trim, exp.Trunc, exp.TryCast),
+    *(exp.ApproxDistinct, exp.Cube, exp.GroupingSets, exp.IgnoreNulls, exp.RespectNulls, exp.Rollup),
+    *(exp.BitwiseLeftShift, exp.BitwiseNot, exp.BitwiseRightShift, exp.RegexpLike),
+    *structure.CLASSES.values(),
     *(exp.TsOrDsAdd, exp.TsOrDsDiff, exp.Tuple, exp.Var, exp.WithinGroup),
 )
 _QUERY_ARGUMENTS = frozenset({"with_", "order", "limit", "offset", "this", "expression", "distinct", "alias"})
@@ -156,8 +164,10 @@ ALLOWED: dict[type[exp.Expr], frozenset[str] | None] = {
     exp.Union: _QUERY_ARGUMENTS,
     exp.Intersect: _QUERY_ARGUMENTS,
     exp.Except: _QUERY_ARGUMENTS,
-    exp.Subquery: _QUERY_ARGUMENTS,
-    exp.Table: frozenset({"this", "db", "catalog", "alias", "joins"}),
+    exp.Pivot: None,
+    exp.PivotAlias: None,
+    exp.Subquery: _QUERY_ARGUMENTS | {"pivots"},
+    exp.Table: frozenset({"this", "db", "catalog", "alias", "joins", "pivots"}),
     exp.TableAlias: frozenset({"this", "columns"}),
     exp.From: None,
     exp.Join: frozenset({"this", "on", "side", "kind", "using"}),
@@ -174,6 +184,7 @@ ALLOWED: dict[type[exp.Expr], frozenset[str] | None] = {
     exp.With: frozenset({"expressions", "recursive"}),
     exp.CTE: frozenset({"this", "alias"}),
     exp.Window: frozenset({"this", "partition_by", "order", "spec", "over"}),
+    Iteration: None,
     exp.WindowSpec: frozenset({"kind", "start", "start_side", "end", "end_side"}),
 }
 
@@ -185,13 +196,12 @@ def check_query(tree: exp.Expr) -> None:
             if rule.applies(node):
                 raise unsupported(rule.message, rule.link)
         _check_node(node)
-    for window in tree.find_all(exp.Window):
-        if _needs_frame(window):
-            message = "Aggregate window functions with an ORDER BY clause require a frame clause"
-            raise RedshiftError(message, code="42601", link=f"{_DG}/c_Window_functions.html")
+    check_shape(tree)
 
 
 def _check_node(node: exp.Expr) -> None:
+    if isinstance(node, exp.Unnest) and not isinstance(node, Iteration):
+        raise NotInTwinError("UNNEST in FROM; write FROM t, t.items AS i")
     if isinstance(node, exp.Anonymous):
         raise no_function(str(node.name))
     if isinstance(node, Call):
@@ -202,6 +212,8 @@ def _check_node(node: exp.Expr) -> None:
     extra = [name for name, value in node.args.items() if value and allowed is not None and name not in allowed]
     if extra:
         raise unsupported(f"{type(node).__name__} with {extra[0].rstrip('_').upper().replace('_', ' ')}")
+    if isinstance(node, exp.Table) and not isinstance(node.this, exp.Identifier):
+        raise unsupported("a function in FROM", f"{_DG}/r_FROM_clause30.html")
     if isinstance(node, exp.Identifier):
         node.set("this", fold(node.this))
 
@@ -303,7 +315,7 @@ KNOWN_ELSEWHERE = frozenset(
 
 
 def no_function(name: str, which: str = "") -> RedshiftError:
-    if name.upper() in KNOWN_ELSEWHERE:
+    if name.upper() in KNOWN_ELSEWHERE and name.upper() not in CALLS:
         return NotInTwinError(f"the function {name.upper()}")
     described = f"{name.lower()}() {which}".strip()
     link = f"{_DG}/c_SQL_functions.html"

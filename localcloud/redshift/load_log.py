@@ -1,4 +1,4 @@
-"""What SYS_LOAD_HISTORY and SYS_LOAD_ERROR_DETAIL show."""
+"""What SYS_LOAD_HISTORY, SYS_LOAD_ERROR_DETAIL and STL_LOAD_ERRORS show."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class LoadError:
     """Why a COPY failed, and where when that is known."""
 
-    table: str
+    table: TableName
     started: datetime
     message: str
     code: str
@@ -25,45 +25,37 @@ class LoadError:
     column: str = ""
     type: ColumnType | None = None
     line: int = 0
+    raw_value: str = ""
 
 
 def record_load(
     session: Session, name: TableName, source: str, rows: int, size: int, files: int, started: datetime
 ) -> None:
     """Written in the transaction of the COPY: a rollback takes it back."""
-    session.log(
-        "load_history",
-        (
-            session.warehouse.next_query(),
-            name.name,
-            source,
-            "completed",
-            rows,
-            size,
-            files,
-            "",
-            _naive(started),
-            _now(),
-        ),
-    )
+    counts = ("completed", rows, size, files, 0)
+    session.log("loads", (*_ids(session), name.name, source, *counts, _naive(started), _now()))
 
 
 def record_error(session: Session, source: str, error: LoadError) -> None:
     """Written beside the transaction, which will be rolled back."""
-    query = session.warehouse.next_query()
-    number = int(error.code) if error.code.isdigit() else 0
+    ids = _ids(session)
     kind = error.type
     session.warehouse.log(
         session.database,
-        "load_errors",
+        "misfits",
         (
-            *(query, error.table, _naive(error.started), error.file, error.column),
-            *(kind.catalog_name if kind else "", str(kind.length or "") if kind else ""),
-            *(error.line, number, error.message),
+            *(*ids, session.catalog.oid(error.table), _naive(error.started), error.file, error.line, error.column),
+            *(kind.api_name if kind else "", str(kind.length or "") if kind else "", "", error.raw_value),
+            *(int(error.code) if error.code.isdigit() else 0, error.message),
         ),
     )
-    history = (query, error.table, source, "aborted", 0, 0, 0, error.message, _naive(error.started), _now())
-    session.warehouse.log(session.database, "load_history", history)
+    counts = ("aborted", 0, 0, 0, 1)
+    row = (*ids, error.table.name, source, *counts, _naive(error.started), _now())
+    session.warehouse.log(session.database, "loads", row)
+
+
+def _ids(session: Session) -> tuple[int, int, int]:
+    return session.query_id or session.warehouse.next_query(), session.transaction_id, session.warehouse.pid
 
 
 def _naive(moment: datetime) -> datetime:

@@ -1,4 +1,4 @@
-"""MERGE under Redshift's rules: both clauses, a table as source, and at most one source row for each target row.
+"""MERGE under Redshift's rules: both clauses or REMOVE DUPLICATES, and at most one source row for each target row.
 
 https://docs.aws.amazon.com/redshift/latest/dg/r_MERGE.html
 """
@@ -10,11 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from localcloud.redshift.assignment import stored_as
+from sqlglot import exp
+
+from localcloud.redshift.assignment import check_assignable, stored_as
 from localcloud.redshift.catalog import quote
-from localcloud.redshift.dml import assignments, compile_parts_of_text, named_columns
+from localcloud.redshift.dml import assignments, compile_parts_of_text, named_columns, store
 from localcloud.redshift.errors import NotInTwinError, RedshiftError, unsupported
-from localcloud.redshift.model import Result
+from localcloud.redshift.model import Result, TableName
+from localcloud.redshift.queries import parse_unchecked, table_path
 from localcloud.redshift.tokens import TokenReader
 
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from localcloud.redshift.session import Session
 
 _LINK = "https://docs.aws.amazon.com/redshift/latest/dg/r_MERGE.html"
-_WHEN = frozenset({"WHEN"})
+_WHEN = frozenset({"WHEN", "REMOVE"})
 
 
 @dataclass
@@ -33,6 +36,7 @@ class _Merge:
     condition: str = ""
     sets: dict[str, str] = field(default_factory=dict)
     delete: bool = False
+    remove_duplicates: bool = False
     names: list[str] = field(default_factory=list)
     values: list[str] = field(default_factory=list)
 
@@ -40,13 +44,17 @@ class _Merge:
 def merge(session: Session, reader: TokenReader) -> Result:
     reader.expect("MERGE")
     statement = _read(reader)
-    target, source = session.table(statement.target), session.table(statement.source)
+    target, source = session.table(statement.target), _source(session, statement.source)
     if target == source:
         raise RedshiftError("the source and target of MERGE must be different tables", code="42601", link=_LINK)
-    parts = compile_parts_of_text(session, _as_query(statement), len(statement.sets) + len(statement.values))
+    query = _as_query(statement)
+    _check_expressions(statement, query)
+    parts = compile_parts_of_text(session, query, len(statement.sets) + len(statement.values))
     target_sql = f"{session.catalog.physical(target)} AS {quote(target.name)}"
     source_sql = f"{session.catalog.physical(source)} AS {quote(statement.alias)}"
     _refuse_multiple_matches(session, target_sql, quote(target.name), source_sql, parts.where_clause)
+    if statement.remove_duplicates:
+        return _replace(session, target, source, target_sql, source_sql, parts.where_clause)
     changed = named_columns(session, target, list(statement.sets))
     matched = (
         "DELETE" if statement.delete else f"UPDATE SET {', '.join(assignments(changed, parts.first(len(changed))))}"
@@ -57,6 +65,51 @@ def merge(session: Session, reader: TokenReader) -> Result:
     return Result(rows_affected=session.run(f"{sql} WHEN NOT MATCHED THEN {inserted}"))
 
 
+def _source(session: Session, path: tuple[str, ...]) -> TableName:
+    name = session.catalog.resolve(path, session.search_path)
+    if session.catalog.kind(name) != "table":
+        raise NotInTwinError("a view as the source of MERGE; load it into a table")
+    return name
+
+
+def _refused_subquery(reader: TokenReader, target: tuple[str, ...]) -> RedshiftError:
+    tables = parse_unchecked(f"SELECT 1 FROM {reader.rest().partition(') ')[0]}) AS s").find_all(exp.Table)
+    if any(table_path(table)[-1] == target[-1] for table in tables):
+        message = "Source view/subquery in Merge statement cannot reference target table."
+        return RedshiftError(message, code="0A000", link=_LINK)
+    return NotInTwinError("a subquery as the source of MERGE; load it into a table")
+
+
+def _check_expressions(statement: _Merge, query: str) -> None:
+    """The guide: equal predicates only, and SUPER columns only as a whole."""
+    tree = parse_unchecked(query)
+    names = {statement.target[-1], statement.source[-1], statement.alias}
+    if tree.find(exp.Bracket, exp.Dot) or any(column.db.lower() in names for column in tree.find_all(exp.Column)):
+        message = "Partial reference of SUPER column is not supported in MERGE statement."
+        raise RedshiftError(message, code="0A000", link=_LINK)
+    condition = tree.args["where"].this.unnest()
+    parts = condition.flatten() if isinstance(condition, exp.And) else [condition]
+    if not all(isinstance(part.unnest(), exp.EQ) for part in parts):
+        raise NotInTwinError("a MERGE condition other than equalities joined by AND")
+
+
+def _replace(
+    session: Session, target: TableName, source: TableName, target_sql: str, source_sql: str, where: str
+) -> Result:
+    """REMOVE DUPLICATES: what a source row matches gives way to it, the other source rows are added."""
+    into, out_of = session.catalog.columns(target), session.catalog.columns(source)
+    if len(into) != len(out_of):
+        message = "REMOVE DUPLICATES needs the same number of columns in the source and the target of MERGE"
+        raise RedshiftError(message, code="42601", link=_LINK)
+    kinds = session.describe(f"SELECT * FROM {session.catalog.physical(source)}")
+    stored = {}
+    for column, other, kind in zip(into, out_of, kinds, strict=True):
+        check_assignable(column, kind, constant=False)
+        stored[column.name] = stored_as(column, kind, quote("src", other.name))
+    session.run(f"DELETE FROM {target_sql} USING {source_sql}{where}")
+    return store(session, target, stored, f"{session.catalog.physical(source)} AS src")
+
+
 def _read(reader: TokenReader) -> _Merge:
     reader.accept("INTO")
     target = reader.path()
@@ -64,13 +117,15 @@ def _read(reader: TokenReader) -> _Merge:
         raise unsupported("an alias for the target of MERGE", _LINK)
     reader.expect("USING")
     if reader.peek("("):
-        raise unsupported("a subquery as the source of MERGE", _LINK)
+        raise _refused_subquery(reader, target)
     source = reader.path()
     alias = reader.name() if reader.accept("AS") or not reader.peek("ON") else source[-1]
     reader.expect("ON")
     statement = _Merge(target, source, alias, reader.expression(_WHEN))
-    if reader.peek("REMOVE"):
-        raise NotInTwinError("MERGE ... REMOVE DUPLICATES")
+    if reader.accept("REMOVE", "DUPLICATES"):
+        statement.remove_duplicates = True
+        reader.end()
+        return statement
     _read_matched(reader, statement)
     _read_not_matched(reader, statement)
     reader.end()
@@ -118,7 +173,8 @@ def _as_query(statement: _Merge) -> str:
     expressions = [*statement.sets.values(), *statement.values]
     items = ", ".join(f'({text}) AS "c{at}"' for at, text in enumerate(expressions))
     target, source = quote(*statement.target), quote(*statement.source)
-    return f"SELECT {items} FROM {target} CROSS JOIN {source} AS {quote(statement.alias)} WHERE {statement.condition}"
+    tables = f"{target} CROSS JOIN {source} AS {quote(statement.alias)}"
+    return f"SELECT {items or '1 AS one'} FROM {tables} WHERE {statement.condition}"
 
 
 def _refuse_multiple_matches(session: Session, target: str, alias: str, source: str, where: str) -> None:

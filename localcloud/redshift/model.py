@@ -34,6 +34,7 @@ class TableName:
 
 
 TEMPORARY = "pg_temp"
+MATERIALIZED = "materialized view"
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from localcloud.redshift import structure
 from localcloud.redshift.casts import redshift_type
 from localcloud.redshift.dialect import Call
 
@@ -26,7 +27,7 @@ def output_name(item: exp.Expr) -> str:
     if isinstance(item, (exp.Cast, exp.Paren)):
         inner = output_name(item.this)
         return inner if inner != "?column?" or isinstance(item, exp.Paren) else _type_name(item)
-    if isinstance(item, (exp.Bracket, exp.Window, exp.WithinGroup)):
+    if isinstance(item, (exp.Bracket, exp.Window, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls)):
         return output_name(item.this)
     if isinstance(item, Call):
         return str(item.this.name).lower()
@@ -40,6 +41,7 @@ def _type_name(cast: exp.Cast) -> str:
 
 
 _NAMES: dict[type[exp.Expr], str] = {
+    **structure.NAMES,
     exp.Abs: "abs",
     exp.Avg: "avg",
     exp.Case: "case",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -13,12 +14,15 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
 from localcloud.redshift import lint, system
-from localcloud.redshift.casts import place_in_utc
 from localcloud.redshift.catalog import INTERNAL, Catalog
+from localcloud.redshift.categories import check_categories
+from localcloud.redshift.correlation import check_correlation
 from localcloud.redshift.dialect import TwinRedshift
 from localcloud.redshift.errors import NotInTwinError, RedshiftError, no_column, unsupported
+from localcloud.redshift.iterations import resolve as resolve_iterations
 from localcloud.redshift.model import TableName
 from localcloud.redshift.naming import name_projections
+from localcloud.redshift.pivots import expand as expand_pivots
 from localcloud.redshift.super_paths import is_super, rewrite_paths
 from localcloud.redshift.tokens import tokenize
 from localcloud.redshift.translate import translate
@@ -104,24 +108,56 @@ def to_duckdb(tree: exp.Expr) -> str:
 
 def analyse(tree: exp.Query, scope: Scope) -> exp.Query:
     """Resolves tables and columns against the catalog and gives every expression its type."""
+    expand_pivots(tree, lambda query: analyse(query, scope).named_selects)
+    resolve_iterations(tree)
     name_projections(tree)
     schema = MappingSchema(dialect=TwinRedshift, normalize=False)
     _resolve_tables(tree, scope, schema)
+    _check_aliases(tree, schema)
     try:
         qualified = qualify(
             tree, schema=schema, dialect=TwinRedshift, quote_identifiers=False, validate_qualify_columns=True
         )
+        check_correlation(qualified)
         typed = annotate_types(qualified, schema=schema, dialect=TwinRedshift)
     except OptimizeError as error:
         raise _unresolved(error) from error
-    if place_in_utc(typed):
-        typed = annotate_types(typed, schema=schema, dialect=TwinRedshift)
     for _ in range(_MAX_ROUNDS):
         if not rewrite_paths(typed):
             break
         typed = annotate_types(typed, schema=schema, dialect=TwinRedshift)
     _check_super_use(typed)
+    check_categories(typed)
     return typed
+
+
+def _check_aliases(tree: exp.Query, schema: MappingSchema) -> None:
+    """Only the select list, GROUP BY, ORDER BY and QUALIFY see the names that the select list gives."""
+    clauses = [clause for clause in tree.find_all(exp.Where, exp.Having) if _uses_alias(clause)]
+    if not clauses:
+        return
+    bare = tree.copy()
+    with suppress(OptimizeError):
+        bare = qualify(
+            bare,
+            schema=schema,
+            dialect=TwinRedshift,
+            quote_identifiers=False,
+            expand_alias_refs=False,
+            validate_qualify_columns=False,
+        )
+        for clause in bare.find_all(exp.Where, exp.Having):
+            loose = next((column for column in clause.find_all(exp.Column) if not column.table), None)
+            if loose is not None:
+                raise no_column(loose.name)
+
+
+def _uses_alias(clause: exp.Expr) -> bool:
+    select = clause.parent
+    if not isinstance(select, exp.Select):
+        return False
+    names = {item.alias for item in select.expressions if isinstance(item, exp.Alias)}
+    return any(not column.table and column.name in names for column in clause.find_all(exp.Column))
 
 
 def _unresolved(error: OptimizeError) -> RedshiftError:
@@ -209,6 +245,8 @@ def _place(table: exp.Table, location: tuple[str, str, str], alias: str) -> None
 
 def _inline_view(table: exp.Table, name: TableName, scope: Scope, schema: MappingSchema) -> None:
     inner = cast("exp.Query", parse(scope.catalog.view_definition(name)))
+    expand_pivots(inner, lambda query: analyse(query, scope).named_selects)
+    resolve_iterations(inner)
     name_projections(inner)
     _resolve_tables(inner, scope, schema)
     alias = table.args.get("alias") or exp.TableAlias(this=exp.to_identifier(name.name))

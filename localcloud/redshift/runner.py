@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from localcloud.redshift.engine import Warehouse
 from localcloud.redshift.errors import NotInTwinError, RedshiftError
 from localcloud.redshift.faults import Fault, Faults
+from localcloud.redshift.journal import LOST
 from localcloud.redshift.model import Result
 from localcloud.redshift.parameters import substitute
 from localcloud.redshift.session import Session
@@ -17,6 +21,7 @@ from localcloud.redshift.statements import Statement, SubStatement, row_size
 
 MAX_ROW_BYTES = 64 * 1024
 _LIMITS = "https://docs.aws.amazon.com/redshift/latest/mgmt/data-api.html#data-api-calling-considerations"
+_Given = TypeVar("_Given")
 _CONTROL = frozenset({"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT"})
 
 
@@ -30,10 +35,20 @@ class _FaultError(RedshiftError):
 class Runner:
     """Executes statements in the order they come, several at a time. `changed` is notified at every new status."""
 
-    def __init__(self, warehouse: Warehouse, faults: Faults, threads: int) -> None:
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        faults: Faults,
+        threads: int,
+        pauses: Callable[[], tuple[float, float]] = lambda: (0, 0),
+        ended: Callable[[Statement], None] = lambda _: None,
+    ) -> None:
+        """`pauses` are the seconds before PICKED and before STARTED; `ended` is called before the last status shows."""
         self.changed = threading.Condition()
         self._warehouse = warehouse
         self._faults = faults
+        self._pauses = pauses
+        self._ended = ended
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="redshift")
         self._sessions: dict[str, Session] = {}
         self._cancelled: set[str] = set()
@@ -64,7 +79,10 @@ class Runner:
     def _run(self, statement: Statement) -> None:
         began = time.monotonic_ns()
         try:
+            picking, starting = self._pauses()
+            self._pause(statement, picking)
             self._set(statement, "PICKED")
+            self._pause(statement, starting)
             session = self._open(statement)
             try:
                 self._set(statement, "STARTED")
@@ -78,6 +96,13 @@ class Runner:
             outcome = self._failed(statement, RedshiftError(f"internal error of the twin: {error!r}"))
         statement.duration = time.monotonic_ns() - began
         self._finish(statement, outcome)
+
+    def _pause(self, statement: Statement, seconds: float) -> None:
+        def check() -> None:
+            if statement.id in self._cancelled:
+                raise RedshiftError("Query cancelled on user's request", code="57014")
+
+        _sleep(seconds, check)
 
     def _open(self, statement: Statement) -> Session:
         request = statement.request
@@ -100,6 +125,7 @@ class Runner:
                     part.set("ABORTED" if outcome != "FINISHED" else outcome)
             self._sessions.pop(statement.id, None)
             statement.set(outcome)
+            self._ended(statement)
             self.changed.notify_all()
 
     def _set(self, statement: Statement, status: str) -> None:
@@ -109,18 +135,30 @@ class Runner:
 
     def _run_parts(self, statement: Statement, session: Session) -> None:
         if not statement.one_transaction:
-            for position, part in enumerate(statement.parts, 1):
-                self._run_part(statement, session, part, position)
+            self._run_each(statement, session)
             return
         self._refuse_control(statement)
         session.begin()
         try:
             for position, part in enumerate(statement.parts, 1):
                 self._run_part(statement, session, part, position)
+            self._with_faults("COMMIT", session, session.commit)
         except BaseException:
             session.rollback()
             raise
-        session.commit()
+
+    def _run_each(self, statement: Statement, session: Session) -> None:
+        """AUTO_COMMIT: the failure of one statement does not affect the others. The first failure is the batch's."""
+        failures: list[RedshiftError] = []
+        for position, part in enumerate(statement.parts, 1):
+            try:
+                self._run_part(statement, session, part, position)
+            except RedshiftError as error:
+                failures.append(error)
+                if session.cancelled.is_set():
+                    break
+        if failures:
+            raise failures[0]
 
     def _refuse_control(self, statement: Statement) -> None:
         for part in statement.parts:
@@ -130,7 +168,7 @@ class Runner:
     def _run_part(self, statement: Statement, session: Session, part: SubStatement, position: int) -> None:
         began = time.monotonic_ns()
         part.set("STARTED")
-        part.query_id = self._warehouse.next_query()
+        part.query_id = session.query_id = self._warehouse.next_query()
         try:
             session.check_cancelled()
             part.result = self._execute(session, substitute(part.sql, statement.parameters))
@@ -143,20 +181,30 @@ class Runner:
             part.duration = time.monotonic_ns() - began
 
     def _execute(self, session: Session, sql: str) -> Result:
-        faults = self._faults.due(sql)
-        for fault in faults:
-            _act(fault, session, fails=not fault.after)
-        result = session.execute(sql)
+        result = self._with_faults(sql, session, lambda: session.execute(sql))
         _check_rows(result)
-        for fault in faults:
-            _act(fault, session, fails=fault.after)
         return result
 
+    def _with_faults(self, sql: str, session: Session, act: Callable[[], _Given]) -> _Given:
+        faults = self._faults.due(sql)
+        for fault in faults:
+            if not fault.after:
+                _strike(fault, session)
+        given = act()
+        for fault in faults:
+            if fault.after:
+                _strike(fault, session)
+        return given
 
-def _act(fault: Fault, session: Session, *, fails: bool) -> None:
-    if not fault.after or not fails:
-        _sleep(fault.delay if not (fault.after and fails) else 0, session.check_cancelled)
-    if fails and fault.error:
+
+def _strike(fault: Fault, session: Session) -> None:
+    _sleep(fault.delay, session.check_cancelled)
+    if fault.kill:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if fault.cut:
+        session.close()
+        raise _FaultError(fault.error or LOST)
+    if fault.error:
         raise _FaultError(fault.error)
 
 

@@ -11,33 +11,38 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from localcloud.redshift.catalog import SUPERUSER
 from localcloud.redshift.engine import Warehouse
-from localcloud.redshift.faults import Faults
+from localcloud.redshift.faults import Fault, Faults
+from localcloud.redshift.journal import Journal
 from localcloud.redshift.model import Result, ResultColumn
 from localcloud.redshift.runner import Runner
-from localcloud.redshift.statements import Statement, SubStatement, row_size
+from localcloud.redshift.statements import Statement, SubStatement, row_size, target_of
 
 MAX_SQL_BYTES = 100 * 1024
 MAX_SQLS = 40
 TOKEN_SECONDS = 8 * 3600
+RETENTION_SECONDS = 24 * 3600
 PAGE_BYTES = 1024 * 1024
 _ID = re.compile(r"[a-z0-9]{8}(-[a-z0-9]{4}){3}-[a-z0-9]{12}(:\d{1,2})?")
 
 
 @dataclass
 class Settings:
-    """Which warehouses exist and how much they take."""
+    """Which warehouses exist, how much they take, and how long (seconds) a statement is SUBMITTED and PICKED."""
 
     workgroups: set[str] = field(default_factory=lambda: {"lakeshift"})
     clusters: set[str] = field(default_factory=lambda: {"lakeshift"})
     max_active: int = 500
     threads: int = 4
     page_bytes: int = PAGE_BYTES
+    submitted_seconds: float = 0
+    picked_seconds: float = 0
 
 
 class ApiError(Exception):
@@ -63,14 +68,36 @@ class DataApi:
         self.faults = faults
         self.settings = settings
         self._clock = clock
-        self._runner = Runner(warehouse, faults, settings.threads)
+        self._journal = Journal(warehouse.directory / "statements.jsonl")
+        self._runner = Runner(warehouse, faults, settings.threads, self._pauses, self._journal.ended)
         self._statements: dict[str, Statement] = {}
+        self._taken: dict[str, float] = {}
         self._tokens: dict[str, tuple[float, dict[str, Any], str]] = {}
         self._lock = threading.Lock()
+        for at, statement in self._journal.read():
+            self._keep(statement, at)
+
+    def _pauses(self) -> tuple[float, float]:
+        return self.settings.submitted_seconds, self.settings.picked_seconds
+
+    def _keep(self, statement: Statement, at: float) -> None:
+        self._statements[statement.id] = statement
+        self._taken[statement.id] = at
+        if statement.request.get("ClientToken"):
+            self._tokens[statement.request["ClientToken"]] = (at, statement.request, statement.id)
+
+    @contextmanager
+    def faulty(self, operation: str, request: dict[str, Any]) -> Iterator[None]:
+        """Around a call: acts out the faults that are due before it and after it was carried out."""
+        due = self.faults.due("; ".join(request.get("Sqls") or [str(request.get("Sql") or "")]), operation)
+        _answer([fault for fault in due if not fault.after])
+        yield
+        _answer([fault for fault in due if fault.after])
 
     def close(self) -> None:
-        """Waits for running statements and closes the databases."""
+        """Waits for running statements and closes the databases; ids and tokens are forgotten, as all of local AWS."""
         self._runner.close()
+        self._journal.clear()
         self.warehouse.close()
 
     def execute_statement(self, request: dict[str, Any], user: str = SUPERUSER) -> dict[str, Any]:
@@ -107,7 +134,9 @@ class DataApi:
         return self._statements[statement_id]
 
     def _new(self, request: dict[str, Any], texts: list[str], user: str, *, is_batch: bool) -> Statement:
-        active = sum(not statement.ended for statement in self._statements.values())
+        self._forget()
+        where = target_of(request)
+        active = sum(not each.ended and each.warehouse == where for each in self._statements.values())
         if active >= self.settings.max_active:
             raise ApiError(
                 "ActiveStatementsExceededException", f"Active statements exceeded the allowed quota ({active})."
@@ -118,11 +147,20 @@ class DataApi:
             for position, sql in enumerate(texts, 1)
         ]
         statement = Statement(statement_id, request, parts, is_batch, user)
-        self._statements[statement_id] = statement
-        if request.get("ClientToken"):
-            self._tokens[request["ClientToken"]] = (self._clock(), request, statement_id)
+        at = self._clock()
+        self._journal.taken(statement, at)
+        self._keep(statement, at)
         self._runner.submit(statement)
         return statement
+
+    def _forget(self) -> None:
+        """Statements and their results are kept for a day after they were taken."""
+        now = self._clock()
+        old = [
+            each for each, at in self._taken.items() if now - at >= RETENTION_SECONDS and self._statements[each].ended
+        ]
+        for each in old:
+            del self._statements[each], self._taken[each]
 
     def _check_target(self, request: dict[str, Any]) -> None:
         cluster, workgroup = request.get("ClusterIdentifier"), request.get("WorkgroupName")
@@ -134,8 +172,10 @@ class DataApi:
             raise invalid(f"Redshift endpoint doesn't exist in this region: workgroup {workgroup}.")
         if cluster and cluster not in self.settings.clusters:
             raise invalid(f"Redshift endpoint doesn't exist in this region: cluster {cluster}.")
-        if cluster and request.get("SecretArn") and request.get("DbUser"):
+        if request.get("SecretArn") and request.get("DbUser"):
             raise invalid("Only one of SecretArn and DbUser can be specified.")
+        if workgroup and request.get("DbUser"):
+            raise invalid("DbUser cannot be specified together with WorkgroupName.")
 
     def _check_request(self, request: dict[str, Any], texts: list[str]) -> None:
         if not request.get("Database"):
@@ -164,6 +204,8 @@ class DataApi:
         given = str(request.get("Id") or "")
         if not _ID.fullmatch(given):
             raise invalid(f"Id must satisfy regex pattern: {_ID.pattern}")
+        with self._lock:
+            self._forget()
         statement = self._statements.get(given.split(":", 1)[0])
         if statement is None:
             raise ApiError("ResourceNotFoundException", "Query does not exist.")
@@ -194,6 +236,8 @@ class DataApi:
                 "ResourceNotFoundException",
                 f"Query result is not available: the statement is {statement.status}.",
             )
+        if part.result is None and part.kept_rows >= 0:
+            raise ApiError("ResourceNotFoundException", "Query result is not available: the twin was started again.")
         if part.result is None or not part.has_rows:
             raise ApiError("ResourceNotFoundException", "Query does not have result. Please check query status.")
         return self._page(part.result, request.get("NextToken"))
@@ -214,11 +258,16 @@ class DataApi:
         return {**answer, "NextToken": _encoded(end)} if end < len(result.rows) else answer
 
     def list_statements(self, request: dict[str, Any]) -> dict[str, Any]:
-        status, name = request.get("Status"), request.get("StatementName")
+        with self._lock:
+            self._forget()
+            statements = list(self._statements.values())
+        status, name = request.get("Status") or "FINISHED", request.get("StatementName")
+        names = ("ClusterIdentifier", "WorkgroupName", "Database")
         found = [
             statement.listed()
-            for statement in sorted(self._statements.values(), key=lambda each: each.created, reverse=True)
-            if status in (None, "ALL", statement.status)
+            for statement in sorted(statements, key=lambda each: each.created, reverse=True)
+            if status in ("ALL", statement.status)
+            and all(request.get(each) in (None, statement.request.get(each)) for each in names)
             and (not name or str(statement.request.get("StatementName") or "").startswith(name))
         ]
         start = _decoded(request.get("NextToken"), len(found))
@@ -250,6 +299,13 @@ class DataApi:
             return session.execute(sql).rows
         finally:
             session.close()
+
+
+def _answer(faults: list[Fault]) -> None:
+    for fault in faults:
+        time.sleep(fault.delay)
+        if fault.error:
+            raise ApiError(fault.error, "asked for by a fault")
 
 
 def _check_text(sql: str) -> None:

@@ -16,10 +16,12 @@ from localcloud.redshift import dml, drop, lint
 from localcloud.redshift.alter import alter
 from localcloud.redshift.assignment import check_assignable, stored_as
 from localcloud.redshift.catalog import INTERNAL, Catalog, quote
+from localcloud.redshift.claims import Claims, tables
 from localcloud.redshift.copy import copy
 from localcloud.redshift.create import create
 from localcloud.redshift.duckdb_errors import translated
 from localcloud.redshift.errors import NotInTwinError, RedshiftError, syntax_error, unsupported
+from localcloud.redshift.materialized import refresh
 from localcloud.redshift.merge import merge
 from localcloud.redshift.model import Column, Result, TableDefinition, TableName
 from localcloud.redshift.queries import compile_query, parse
@@ -41,12 +43,15 @@ class Session:
         self.user = user
         self.search_path: tuple[str, ...] = ("public",)
         self.last_copy_count = 0
+        self.query_id = 0
         self.cancelled = threading.Event()
         self.catalog = Catalog(connection, database, user)
         self._connection = connection
+        self._outside = Catalog(connection.cursor(), database, user)
+        self._claims = Claims(warehouse.traffic(database), warehouse.pid, self.check_cancelled)
+        self._open = self._closed = False
         self._explicit = False
         self._failed = False
-        self._holds_lock = False
         self._saved: dict[str, TableDefinition] = {}
         connection.execute("SET TimeZone = 'UTC'")
         self._set_search_path(self.search_path)
@@ -57,55 +62,73 @@ class Session:
         """Starts a transaction that ends with `commit` or `rollback`."""
         if self._explicit:
             raise RedshiftError("there is already a transaction in progress", code="25001")
-        self._start()
         self._explicit = True
 
     def commit(self) -> None:
-        """Ends the transaction; one in which a statement failed is rolled back, as in PostgreSQL."""
-        self.rollback() if self._failed else self._finish("COMMIT")
+        """Ends the transaction; one in which a statement failed was rolled back then, as in PostgreSQL."""
+        self._explicit = self._failed = False
+        if not self._open:
+            self._claims.release()
+            return
+        try:
+            self._claims.commit(lambda: self._connection.execute("COMMIT"))
+        except duckdb.Error as error:
+            self.catalog.temporary = dict(self._saved)
+            raise translated(error) from error
+        finally:
+            self._open = False
 
     def rollback(self) -> None:
-        self.catalog.temporary = dict(self._saved)
-        self._finish("ROLLBACK")
+        self._explicit = self._failed = False
+        self._abort()
+
+    def _abort(self) -> None:
+        """Undoes what was done and lets go of the tables; a transaction block stays to be ended."""
+        try:
+            if self._open:
+                self.catalog.temporary = dict(self._saved)
+                self._connection.execute("ROLLBACK")
+        except duckdb.TransactionException:
+            pass  # DuckDB has ended it already
+        finally:
+            self._open = False
+            self._claims.release()
 
     def commit_within(self) -> None:
-        """Commits what was done so far and goes on in a new transaction, as TRUNCATE makes Redshift do."""
-        self._connection.execute("COMMIT")
-        self._start()
+        """Commits what was done so far, as TRUNCATE makes Redshift do; the block goes on in a new transaction."""
+        explicit = self._explicit
+        self.commit()
+        self._explicit = explicit
 
     def need_autocommit(self, what: str) -> None:
         if self._explicit:
             raise RedshiftError(f"{what} cannot run inside a transaction block", code="25001")
 
     def _start(self) -> None:
+        if self._open:
+            return
         self._saved = dict(self.catalog.temporary)
-        self._connection.execute("BEGIN TRANSACTION")
+        self._claims.start(self.catalog.begin)
+        self._open = True
 
-    def _finish(self, verb: str) -> None:
-        self._explicit = self._failed = False
+    def _claim(self, verb: str, sql: str) -> None:
+        """Waits for the tables of a statement, then opens the transaction, then looks for a serial order."""
+        self._outside.temporary = self.catalog.temporary
+        found = tables(verb, sql, self.catalog if self._open else self._outside, self.search_path)
+        waited = self._claims.acquire(found)
+        for use in waited:
+            if use.oid != self._outside.oid(use.name):
+                raise RedshiftError(f"could not open relation with OID {use.oid}")
         try:
-            self._connection.execute(verb)
+            self._start()
         except duckdb.Error as error:
             raise translated(error) from error
-        finally:
-            self._release()
-
-    def lock_for_writing(self) -> None:
-        """Waits for the database's one writer: Redshift serializes writers of a table, the twin of a database."""
-        if self._holds_lock:
-            return
-        while not self.warehouse.writer(self.database).acquire(timeout=0.05):
-            self.check_cancelled()
-        self._holds_lock = True
+        if self._explicit or verb in _WRITES:
+            self._claims.touch(found)
 
     def check_cancelled(self) -> None:
         if self.cancelled.is_set():
             raise RedshiftError("Query cancelled on user's request", code="57014")
-
-    def _release(self) -> None:
-        if self._holds_lock:
-            self._holds_lock = False
-            self.warehouse.writer(self.database).release()
 
     def cancel(self) -> None:
         """Stops the running statement, from another thread."""
@@ -113,8 +136,11 @@ class Session:
         self._connection.interrupt()
 
     def close(self) -> None:
-        if self._explicit:
-            self.rollback()
+        if self._closed:
+            return
+        self._closed = True
+        self.rollback()
+        self._outside.close()
         self._connection.close()
 
     # Statements
@@ -146,30 +172,19 @@ class Session:
         return Result()
 
     def _within(self, verb: str, sql: str, reader: TokenReader) -> Result:
-        if self._explicit:
-            return self._in_transaction(verb, sql, reader)
-        if verb in _WRITES:
-            self.lock_for_writing()
-        self._start()
-        try:
-            result = self._dispatch(verb, sql, reader)
-        except BaseException:
-            self.rollback()
-            raise
-        self.commit()
-        return result
-
-    def _in_transaction(self, verb: str, sql: str, reader: TokenReader) -> Result:
         if self._failed:
             message = "current transaction is aborted, commands ignored until end of transaction block"
             raise RedshiftError(message, code="25P02")
-        if verb in _WRITES:
-            self.lock_for_writing()
         try:
-            return self._dispatch(verb, sql, reader)
-        except RedshiftError:
-            self._failed = True
+            self._claim(verb, sql)
+            result = self._dispatch(verb, sql, reader)
+        except BaseException:
+            self._abort()
+            self._failed = self._explicit
             raise
+        if not self._explicit:
+            self.commit()
+        return result
 
     def _dispatch(self, verb: str, sql: str, reader: TokenReader) -> Result:
         try:
@@ -202,6 +217,10 @@ class Session:
         self._connection.execute("SET VARIABLE search_path = '" + ",".join(path).replace("'", "''") + "'")
 
     # What the statement modules use
+
+    @property
+    def transaction_id(self) -> int:
+        return self._claims.id
 
     @property
     def constants(self) -> dict[str, exp.Expr]:
@@ -289,6 +308,21 @@ def _analyze(session: Session, _: str, reader: TokenReader) -> Result:
     return Result()
 
 
+def _lock(session: Session, reader: TokenReader) -> Result:
+    """LOCK [TABLE] a, b. The wait was before it ran, and the transaction sees what was committed then.
+
+    https://docs.aws.amazon.com/redshift/latest/dg/r_LOCK.html
+    """
+    reader.expect("LOCK")
+    reader = TokenReader(reader.next().text)  # sqlglot keeps what follows LOCK as one text
+    reader.accept("TABLE")
+    session.table(reader.path())
+    while reader.accept(","):
+        session.table(reader.path())
+    reader.end()
+    return Result()
+
+
 def _vacuum(session: Session, _: str, reader: TokenReader) -> Result:
     reader.expect("VACUUM")
     session.need_autocommit("VACUUM")
@@ -313,7 +347,9 @@ _STATEMENTS: dict[str, Statement] = {
     "ALTER": lambda session, _, reader: alter(session, reader),
     "DROP": lambda session, _, reader: drop.drop(session, reader),
     "TRUNCATE": lambda session, _, reader: drop.truncate(session, reader),
+    "REFRESH": lambda session, _, reader: refresh(session, reader),
     "COMMENT": lambda session, _, reader: drop.comment(session, reader),
+    "LOCK": lambda session, _, reader: _lock(session, reader),
     "GRANT": _ignore,
     "REVOKE": _ignore,
     "ANALYZE": _analyze,
@@ -334,9 +370,7 @@ _NOT_IN_TWIN = frozenset(
         "EXECUTE",
         "EXPLAIN",
         "FETCH",
-        "LOCK",
         "PREPARE",
-        "REFRESH",
         "RESET",
         "SHOW",
         "UNLOAD",

@@ -22,8 +22,14 @@ class SubStatement:
     duration: int = 0
     result: Result | None = None
     query_id: int = 0
+    kept_rows: int = -1
     created: float = field(default_factory=time.time)
     updated: float = field(default_factory=time.time)
+
+    @property
+    def rows(self) -> int:
+        """Rows returned or affected; those of a result that a restart has lost too."""
+        return self.result.rows_affected if self.result else self.kept_rows
 
     @property
     def has_rows(self) -> bool:
@@ -40,7 +46,7 @@ class SubStatement:
             "QueryString": self.sql,
             "Duration": self.duration,
             "HasResultSet": self.has_rows,
-            "ResultRows": self.result.rows_affected if self.result else -1,
+            "ResultRows": self.rows,
             "ResultSize": result_size(self.result) if self.result else -1,
             "RedshiftQueryId": self.query_id,
             "CreatedAt": self.created,
@@ -68,6 +74,11 @@ class Statement:
     @property
     def ended(self) -> bool:
         return self.status in ENDED
+
+    @property
+    def warehouse(self) -> str:
+        """The cluster or workgroup it runs on."""
+        return target_of(self.request)
 
     @property
     def one_transaction(self) -> bool:
@@ -105,7 +116,7 @@ class Statement:
             "HasResultSet": any(part.has_rows for part in self.parts),
             "ResultFormat": "JSON",
             "RedshiftQueryId": 0 if self.is_batch else first.query_id,
-            "ResultRows": -1 if self.is_batch or first.result is None else first.result.rows_affected,
+            "ResultRows": -1 if self.is_batch else first.rows,
             "ResultSize": -1 if self.is_batch or first.result is None else result_size(first.result),
         }
         if self.error:
@@ -113,6 +124,7 @@ class Statement:
         if self.request.get("Parameters"):
             described["QueryParameters"] = self.request["Parameters"]
         if self.is_batch:
+            described["ExecutionMode"] = self.request.get("ExecutionMode", "TRANSACTION")
             return {**described, "SubStatements": [part.described() for part in self.parts]}
         return {**described, "QueryString": first.sql}
 
@@ -134,6 +146,11 @@ class Statement:
     def _where(self) -> dict[str, Any]:
         names = ("ClusterIdentifier", "WorkgroupName", "Database", "DbUser", "SecretArn")
         return {name: self.request[name] for name in names if self.request.get(name)}
+
+
+def target_of(request: dict[str, Any]) -> str:
+    cluster = request.get("ClusterIdentifier")
+    return f"cluster {cluster}" if cluster else f"workgroup {request.get('WorkgroupName')}"
 
 
 def result_size(result: Result) -> int:

@@ -85,52 +85,119 @@ VIEWS = (
         {
             "database": "VARCHAR",
             "schema": "VARCHAR",
+            "table_id": "INT",
             "table": "VARCHAR",
             "diststyle": "VARCHAR",
             "tbl_rows": "DECIMAL(38, 0)",
         },
         # Empty tables are not shown: https://docs.aws.amazon.com/redshift/latest/dg/r_SVV_TABLE_INFO.html
         """
-        SELECT '{database}' AS database, r.schema_name AS schema, r.name AS "table", r.diststyle,
+        SELECT '{database}' AS database, r.schema_name AS schema, r.oid AS table_id, r.name AS "table",
+          r.diststyle,
           CAST(d.estimated_size AS DECIMAL(38, 0)) AS tbl_rows
         FROM {twin}.relations AS r JOIN duckdb_tables() AS d
           ON d.database_name = '{database}' AND d.schema_name = r.schema_name AND d.table_name = r.name
         WHERE r.kind = 'table' AND d.estimated_size > 0
         """,
     ),
+    # https://docs.aws.amazon.com/redshift/latest/dg/SYS_LOAD_ERROR_DETAIL.html
     SystemView(
         "pg_catalog",
         "sys_load_error_detail",
         {
+            "user_id": "INT",
             "query_id": "BIGINT",
-            "table_name": "VARCHAR",
+            "transaction_id": "BIGINT",
+            "session_id": "INT",
+            "database_name": "CHAR(64)",
+            "table_id": "INT",
             "start_time": "TIMESTAMP",
-            "file_name": "VARCHAR",
-            "column_name": "VARCHAR",
-            "column_type": "VARCHAR",
-            "column_length": "VARCHAR",
+            "file_name": "CHAR(256)",
             "line_number": "BIGINT",
+            "column_name": "CHAR(127)",
+            "column_type": "CHAR(10)",
+            "column_length": "CHAR(10)",
+            "position": "INT",
             "error_code": "INT",
-            "error_message": "VARCHAR",
+            "error_message": "CHAR(512)",
         },
-        "FROM {twin}.load_errors",
+        """
+        SELECT 100 AS user_id, query_id, transaction_id, session_id, '{database}' AS database_name,
+          CAST(table_id AS INTEGER) AS table_id, start_time, left(file_name, 256) AS file_name, line_number,
+          column_name, left(column_type, 10) AS column_type, column_length, 0 AS position, error_code,
+          left(error_message, 512) AS error_message
+        FROM {twin}.misfits
+        """,
     ),
+    # Of provisioned clusters only: https://docs.aws.amazon.com/redshift/latest/dg/r_STL_LOAD_ERRORS.html
+    SystemView(
+        "pg_catalog",
+        "stl_load_errors",
+        {
+            "userid": "INT",
+            "slice": "INT",
+            "tbl": "INT",
+            "starttime": "TIMESTAMP",
+            "session": "INT",
+            "query": "INT",
+            "filename": "CHAR(256)",
+            "line_number": "BIGINT",
+            "colname": "CHAR(127)",
+            "type": "CHAR(10)",
+            "col_length": "CHAR(10)",
+            "position": "INT",
+            "raw_line": "CHAR(1024)",
+            "raw_field_value": "CHAR(1024)",
+            "err_code": "INT",
+            "err_reason": "CHAR(100)",
+            "is_partial": "INT",
+            "start_offset": "BIGINT",
+            "copy_job_id": "BIGINT",
+        },
+        """
+        SELECT 100 AS userid, 0 AS slice, CAST(table_id AS INTEGER) AS tbl, start_time AS starttime,
+          session_id AS session, CAST(query_id AS INTEGER) AS query, left(file_name, 256) AS filename, line_number,
+          column_name AS colname, left(column_type, 10) AS type, column_length AS col_length, 0 AS position,
+          left(raw_line, 1024) AS raw_line, left(raw_field_value, 1024) AS raw_field_value, error_code AS err_code,
+          left(error_message, 100) AS err_reason, 0 AS is_partial, CAST(0 AS BIGINT) AS start_offset,
+          CAST(0 AS BIGINT) AS copy_job_id
+        FROM {twin}.misfits
+        """,
+    ),
+    # https://docs.aws.amazon.com/redshift/latest/dg/SYS_LOAD_HISTORY.html
     SystemView(
         "pg_catalog",
         "sys_load_history",
         {
+            "user_id": "INT",
             "query_id": "BIGINT",
-            "table_name": "VARCHAR",
-            "data_source": "VARCHAR",
+            "transaction_id": "BIGINT",
+            "session_id": "INT",
+            "database_name": "VARCHAR",
             "status": "VARCHAR",
-            "loaded_rows": "BIGINT",
-            "loaded_bytes": "BIGINT",
-            "source_file_count": "BIGINT",
-            "error_message": "VARCHAR",
+            "table_name": "VARCHAR",
             "start_time": "TIMESTAMP",
             "end_time": "TIMESTAMP",
+            "duration": "BIGINT",
+            "data_source": "VARCHAR",
+            "file_format": "VARCHAR",
+            "loaded_rows": "BIGINT",
+            "loaded_bytes": "BIGINT",
+            "source_file_count": "INT",
+            "source_file_bytes": "BIGINT",
+            "file_count_scanned": "INT",
+            "file_bytes_scanned": "BIGINT",
+            "error_count": "BIGINT",
+            "copy_job_id": "BIGINT",
         },
-        "FROM {twin}.load_history",
+        """
+        SELECT 100 AS user_id, query_id, transaction_id, session_id, '{database}' AS database_name, status, table_name,
+          start_time, end_time, datediff('microsecond', start_time, end_time) AS duration, data_source,
+          'parquet' AS file_format, loaded_rows, loaded_bytes, CAST(source_file_count AS INTEGER) AS source_file_count,
+          loaded_bytes AS source_file_bytes, CAST(source_file_count AS INTEGER) AS file_count_scanned,
+          loaded_bytes AS file_bytes_scanned, error_count, CAST(0 AS BIGINT) AS copy_job_id
+        FROM {twin}.loads
+        """,
     ),
     SystemView(
         "pg_catalog",

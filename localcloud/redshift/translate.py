@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from sqlglot import exp
 from sqlglot.expressions import DType
 
-from localcloud.redshift.casts import check_cast, check_comparison, translate_cast
+from localcloud.redshift.aggregates import continuous, over, translate_ratio, translate_sorted
+from localcloud.redshift.arithmetic import translate_average, translate_binary, translate_round
+from localcloud.redshift.arithmetic_types import summed
+from localcloud.redshift.casts import check_cast, check_comparison, text_form, translate_cast
+from localcloud.redshift.comparisons import translate_case, translate_comparison, translate_membership, translate_nullif
 from localcloud.redshift.dialect import Call
 from localcloud.redshift.errors import NotInTwinError
 from localcloud.redshift.functions import fill, translate_call
-from localcloud.redshift.kinds import FLOATS, FRACTIONS, INTEGERS, MOMENTS, NUMBERS, SMALL_INTEGERS
+from localcloud.redshift.intervals import check_interval
+from localcloud.redshift.iterations import translate_iteration
+from localcloud.redshift.kinds import FLOATS, FRACTIONS, MOMENTS, NUMBERS, SMALL_INTEGERS
+from localcloud.redshift.operators import translate_bits, translate_pattern, translate_zone
+from localcloud.redshift.partiql import Iteration
+from localcloud.redshift.ratio import RatioToReport
 from localcloud.redshift.super_paths import is_super
+from localcloud.redshift.super_values import CONSTRUCTORS
 
 
 def translate(tree: exp.Expr, constants: dict[str, exp.Expr]) -> exp.Expr:
@@ -42,47 +53,36 @@ def _check(node: exp.Expr) -> None:
 def _translate_node(node: exp.Expr, constants: dict[str, exp.Expr]) -> exp.Expr:
     if isinstance(node, Call):
         name = node.this.name
-        return constants[name].copy() if name in constants else translate_call(node)
+        if name in CONSTRUCTORS:
+            return CONSTRUCTORS[name](node.expressions)
+        if name in constants:
+            return constants[name].copy()
+        made = translate_call(node)
+        return made.unnest() if isinstance(node.parent, exp.Window) else made
     if isinstance(node, (exp.Dot, exp.Bracket)):
         raise NotInTwinError(f"navigation into {node.this.sql(dialect='redshift')}, which is not known to be SUPER")
+    if isinstance(node, Iteration):
+        return translate_iteration(node)
     handler = _HANDLERS.get(type(node))
     return handler(node) if handler else node
 
 
-def _divide(node: exp.Expr) -> exp.Expr:
-    left, right = node.this, node.expression
-    if left.is_type(*INTEGERS) and right.is_type(*INTEGERS):
-        return fill("_0 // CASE WHEN _1 = 0 THEN error('Divide by zero') ELSE _1 END", left, right)
-    if left.is_type(*FLOATS) or right.is_type(*FLOATS):
-        return fill(
-            "CAST(_0 AS DOUBLE) / CASE WHEN _1 = 0 THEN error('Divide by zero') ELSE CAST(_1 AS DOUBLE) END",
-            left,
-            right,
-        )
-    raise NotInTwinError(
-        f"the division {node.sql(dialect='redshift')}: cast both sides to integers or DOUBLE PRECISION"
-    )
-
-
-def _modulo(node: exp.Expr) -> exp.Expr:
-    return fill("_0 % CASE WHEN _1 = 0 THEN error('Divide by zero') ELSE _1 END", node.this, node.expression)
-
-
 def _sum(node: exp.Expr) -> exp.Expr:
     """https://docs.aws.amazon.com/redshift/latest/dg/r_SUM.html"""
-    if node.this.is_type(*SMALL_INTEGERS):
+    argument = summed(node.this)
+    if argument.is_type(*SMALL_INTEGERS):
         return _around(node, "CAST(_0 AS BIGINT)")
-    if node.this.is_type(DType.BIGINT):
+    if argument.is_type(DType.BIGINT):
         return _around(node, "CAST(_0 AS DECIMAL(38, 0))")
-    if node.this.is_type(*FRACTIONS):
+    if argument.is_type(*FRACTIONS):
         return node
     raise NotInTwinError(f"SUM of an expression of unclear type: {node.this.sql(dialect='redshift')}; cast it")
 
 
 def _average(node: exp.Expr) -> exp.Expr:
-    if node.this.is_type(*FLOATS):
+    if isinstance(node.parent, exp.Window):
         return node
-    raise NotInTwinError("AVG of anything but DOUBLE PRECISION; cast the argument")
+    return translate_average(node, over)
 
 
 def _around(node: exp.Expr, template: str) -> exp.Expr:
@@ -94,6 +94,14 @@ def _around(node: exp.Expr, template: str) -> exp.Expr:
 
 def _window(node: exp.Expr) -> exp.Expr:
     inner = node.this
+    if isinstance(inner, exp.Avg):
+        return translate_average(inner, partial(over, window=node))
+    if isinstance(inner, (exp.WithinGroup, exp.GroupConcat)):
+        return translate_sorted(inner, node)
+    if isinstance(inner, exp.Median):
+        return continuous(inner.this, exp.Literal.number("0.5"), node)
+    if isinstance(inner, RatioToReport):
+        return translate_ratio(node)
     if isinstance(inner, exp.Sum):
         target = "BIGINT" if inner.this.is_type(*SMALL_INTEGERS) else "DECIMAL(38, 0)"
         return node if inner.this.is_type(*FRACTIONS) else fill(f"CAST(_0 AS {target})", node)
@@ -140,6 +148,8 @@ def _date_add(node: exp.Expr) -> exp.Expr:
 
 def _date_diff(node: exp.Expr) -> exp.Expr:
     sides = (node.expression, node.this)
+    if all(side.is_type(DType.TIME) for side in sides):
+        return fill(f"date_diff('{_unit(node)}', _0, _1)", *sides)
     if not all(side.is_type(*MOMENTS) for side in sides):
         raise NotInTwinError("DATEDIFF of anything but dates and timestamps; cast them")
     first, second = (fill("CAST(_0 AS TIMESTAMP)", side) for side in sides)
@@ -148,7 +158,18 @@ def _date_diff(node: exp.Expr) -> exp.Expr:
 
 def _unit(node: exp.Expr) -> str:
     unit = str(node.args["unit"].name if node.args.get("unit") else "").lower()
-    if unit not in ("second", "minute", "hour", "day", "week", "month", "quarter", "year"):
+    if unit not in (
+        "microsecond",
+        "millisecond",
+        "second",
+        "minute",
+        "hour",
+        "day",
+        "week",
+        "month",
+        "quarter",
+        "year",
+    ):
         raise NotInTwinError(f"the date part {unit}")
     return unit
 
@@ -172,21 +193,27 @@ def _position(node: exp.Expr) -> exp.Expr:
 def _concatenate(node: exp.Expr) -> exp.Expr:
     if is_super(node.this) or is_super(node.expression):
         raise NotInTwinError("|| with a SUPER value; cast it")
-    return node
+    sides = [fill(text_form(side), side) if side.is_type(*FLOATS) else side for side in (node.this, node.expression)]
+    return fill("_0 || _1", *sides)
 
 
-def _list_aggregate(node: exp.Expr) -> exp.Expr:
-    """https://docs.aws.amazon.com/redshift/latest/dg/r_LISTAGG.html"""
-    inner = node.this
-    if not isinstance(inner, exp.GroupConcat):
-        raise NotInTwinError("WITHIN GROUP of anything but LISTAGG")
-    separator = inner.args.get("separator") or exp.Literal.string("")
-    made = exp.func("string_agg", inner.this.copy(), separator.copy(), dialect="postgres")
-    ordered = made.sql(dialect="duckdb")
-    order = node.expression.sql(dialect="duckdb", identify=True)
-    aggregate: exp.Expr = exp.maybe_parse(f"{ordered[:-1]} {order})", dialect="duckdb")
-    too_long = "error('Result size exceeds LISTAGG limit')"
-    return fill(f"CASE WHEN strlen(_0) > 65535 THEN {too_long} ELSE _0 END", aggregate)
+def _sorted_aggregate(node: exp.Expr) -> exp.Expr:
+    return node if isinstance(node.parent, (exp.Window, exp.WithinGroup)) else translate_sorted(node)
+
+
+def _median(node: exp.Expr) -> exp.Expr:
+    if isinstance(node.parent, exp.Window):
+        return node
+    return continuous(node.this, exp.Literal.number("0.5"), None)
+
+
+def _approximate_count(node: exp.Expr) -> exp.Expr:
+    """The exact count is within the error that APPROXIMATE allows."""
+    return exp.Count(this=exp.Distinct(expressions=[node.this.copy()]))
+
+
+def _grouping(node: exp.Expr) -> exp.Expr:
+    return fill("CAST(_0 AS INTEGER)", node)
 
 
 def _round(node: exp.Expr) -> exp.Expr:
@@ -195,33 +222,69 @@ def _round(node: exp.Expr) -> exp.Expr:
     return node
 
 
+def _literal(node: exp.Expr) -> exp.Expr:
+    """A whole number beyond BIGINT is DECIMAL."""
+    return fill("CAST(_0 AS DECIMAL(38, 0))", node) if node.is_type(DType.DECIMAL) and node.is_int else node
+
+
+def _round_places(node: exp.Expr) -> exp.Expr:
+    return translate_round(_round(node))
+
+
 def _cast(node: exp.Expr) -> exp.Expr:
     return translate_cast(node)
 
 
 _HANDLERS: dict[type[Any], Callable[[exp.Expr], exp.Expr]] = {
+    exp.Add: translate_binary,
     exp.Avg: _average,
+    exp.AtTimeZone: translate_zone,
+    exp.Between: translate_membership,
+    exp.BitwiseAnd: translate_bits,
+    exp.BitwiseLeftShift: translate_bits,
+    exp.BitwiseNot: translate_bits,
+    exp.BitwiseOr: translate_bits,
+    exp.BitwiseRightShift: translate_bits,
+    exp.BitwiseXor: translate_bits,
+    exp.Case: translate_case,
     exp.Cast: _cast,
     exp.Ceil: _round,
     exp.CurrentDate: _current_date,
     exp.CurrentTimestamp: _sysdate,
-    exp.Div: _divide,
+    exp.Div: translate_binary,
     exp.DPipe: _concatenate,
+    exp.EQ: translate_comparison,
     exp.Extract: _extract,
     exp.Floor: _round,
+    exp.GT: translate_comparison,
+    exp.GTE: translate_comparison,
     exp.ILike: _like,
+    exp.In: translate_membership,
+    exp.Interval: check_interval,
     exp.Is: _is,
+    exp.LT: translate_comparison,
+    exp.LTE: translate_comparison,
     exp.Like: _like,
-    exp.Mod: _modulo,
-    exp.Round: _round,
+    exp.Literal: _literal,
+    exp.Mod: translate_binary,
+    exp.Mul: translate_binary,
+    exp.NEQ: translate_comparison,
+    exp.Nullif: translate_nullif,
+    exp.RegexpLike: translate_pattern,
+    exp.Round: _round_places,
+    exp.Sub: translate_binary,
     exp.StrPosition: _position,
     exp.Substring: _substring,
     exp.Sum: _sum,
     exp.Trim: _trim,
-    exp.Trunc: _round,
+    exp.Trunc: _round_places,
     exp.TryCast: _cast,
     exp.TsOrDsAdd: _date_add,
     exp.TsOrDsDiff: _date_diff,
     exp.Window: _window,
-    exp.WithinGroup: _list_aggregate,
+    exp.WithinGroup: _sorted_aggregate,
+    exp.GroupConcat: _sorted_aggregate,
+    exp.Median: _median,
+    exp.ApproxDistinct: _approximate_count,
+    exp.Grouping: _grouping,
 }

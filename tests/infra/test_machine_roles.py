@@ -58,9 +58,10 @@ RUNS_THE_JOB = {
 }
 
 MATRIX = {
-    "Migrate": invokes("Resume", "Check", "Inventory", "Plan", "Report") | starts_tables("MachinesMigrateMachine"),
+    "Migrate": invokes("Resume", "Check", "Inventory", "Plan", "Views", "Report")
+    | starts_tables("MachinesMigrateMachine"),
     "MigrateTable": invokes("Extract", "Load", "Validate", "Publish", "Fail") | RUNS_THE_JOB,
-    "Load": invokes("Pending", "Report") | starts_tables("MachinesLoadMachine"),
+    "Load": invokes("Pending", "Views", "Report") | starts_tables("MachinesLoadMachine"),
 }
 
 

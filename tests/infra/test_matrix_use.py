@@ -4,7 +4,7 @@ A grant that is forgotten for a rare way through a step would show late; a grant
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,15 +13,17 @@ import pytest
 from lakeshift.check.step import check
 from lakeshift.extract.step import extract
 from lakeshift.inventory.step import inventory
-from lakeshift.lake.keys import run_id
+from lakeshift.lake.keys import accepted_plan, run_id
 from lakeshift.ledger.failure import fail
 from lakeshift.ledger.memory import MemoryLedger
 from lakeshift.ledger.orders import wanted
 from lakeshift.load.pending import pending
 from lakeshift.load.publish import publish
-from lakeshift.load.sql import instant
+from lakeshift.load.rollback import rollback
+from lakeshift.load.sql import HISTORY, instant
 from lakeshift.load.step import load
-from lakeshift.model import Failure
+from lakeshift.model import Failure, SourceTable, TableRef, ViewQuery
+from lakeshift.plan.preview import preview
 from lakeshift.plan.step import plan
 from lakeshift.ports import Defaults, Places, Ports
 from lakeshift.report.step import report, report_check
@@ -29,11 +31,13 @@ from lakeshift.resume.step import resume
 from lakeshift.spec import Source as SourceSpec
 from lakeshift.spec import Target as TargetSpec
 from lakeshift.validate.step import validate
+from lakeshift.views.step import views
 from tests.doubles import NOW, Buckets, ObedientWarehouse, Sink, SmallTables
 from tests.infra.test_permissions import MATRIX
 
-CONFIG = b'{"sources": [{"type": "bigquery", "project": "p", "datasets": [{"name": "shop"}]}]}'
+CONFIG = b'{"sources": [{"type": "bigquery", "project": "p", "datasets": [{"name": "shop", "include": ["orders"]}]}]}'
 SCHEDULED = CONFIG[:-1] + b', "load": {"mode": "scheduled"}}'
+VIEWS = CONFIG.replace(b'"include": ["orders"]}]', b'"include": ["orders", "seen"]}], "views": {"convert": "create"}')
 INCREMENTAL = CONFIG.replace(
     b'"shop"', b'"shop", "tables": [{"match": "orders", "incremental": {"by": "column", "column": "id"}}]'
 )
@@ -61,7 +65,7 @@ class Notes:
 
     def __init__(self) -> None:
         self.verb = ""
-        self.published = ""
+        self.published = self.told = ""
         self.used: dict[str, set[str]] = defaultdict(set)
 
     def use(self, grants: str) -> None:
@@ -88,11 +92,12 @@ class NotingObjects(Buckets):
 
     def put(self, bucket: str, key: str, body: bytes, content_type: str = "") -> str:
         written = "answer" if key.endswith(".status.json") else "report"
-        self._notes.use(f"config:{written}" if bucket == "config" else f"{bucket}:write")
+        listed = "list" if key.startswith("processed/") else "write"
+        self._notes.use(f"config:{written}" if bucket == "config" else f"{bucket}:{listed}")
         return super().put(bucket, key, body, content_type)
 
     def get(self, bucket: str, key: str, version: str = "") -> bytes:
-        self._notes.use(f"{bucket}:read")
+        self._notes.use("config:plan" if key.startswith("plans/") else f"{bucket}:read")
         return super().get(bucket, key, version)
 
     @contextmanager
@@ -106,23 +111,56 @@ class NotingObjects(Buckets):
 class RememberingWarehouse(ObedientWarehouse):
     """One that says of the table what was published last, once a run has ended."""
 
-    def __init__(self, published: str) -> None:
-        self._published = published
+    def __init__(self, published: str, notes: Notes) -> None:
+        self._published, self._notes = published, notes
+
+    def submit(self, statements: Sequence[str], token: str) -> str:
+        told = [text for text in statements if text.startswith(f"INSERT INTO {HISTORY}")]
+        self._notes.told = told[0].split("'")[1] if told else self._notes.told
+        return super().submit(statements, token)
 
     def query(self, sql: str) -> list[tuple[object, ...]]:
+        if self._notes.told and self._notes.verb in ("publish", "rollback") and "ORDER BY snapshot_at" in sql:
+            return [("p.shop.orders", instant(NOW), self._notes.told)]
+        if self._notes.verb == "rollback" and "SELECT target, action, kept" in sql:
+            return [("shop.orders", "publish", "", False)]
         if self._published and "ORDER BY snapshot_at" in sql:
             return [("p.shop.orders", instant(NOW), self._published)]
         return [("BASE TABLE",)] if self._published and "svv_tables" in sql else super().query(sql)
 
 
+class NotingCatalog:
+    """A catalog that notes every call."""
+
+    def __init__(self, notes: Notes) -> None:
+        self._notes = notes
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*_: object) -> str:
+            self._notes.use("catalog")
+            return name
+
+        return call
+
+
+class WithView(SmallTables):
+    """One of whose tables is a view over the other."""
+
+    def describe(self, ref: TableRef) -> SourceTable:
+        found = super().describe(ref)
+        if ref.table != "seen":
+            return found
+        return found.model_copy(update={"type": "VIEW", "view": ViewQuery(sql="SELECT id FROM shop.orders")})
+
+
 def noting_ports(notes: Notes) -> Ports:
-    def source(_spec: SourceSpec) -> SmallTables:
+    def source(_spec: SourceSpec) -> WithView:
         notes.use("secret")
-        return SmallTables("orders")
+        return WithView("orders", "seen")
 
     def warehouse(_spec: TargetSpec) -> ObedientWarehouse:
         notes.use("warehouse")
-        return RememberingWarehouse(notes.published)
+        return RememberingWarehouse(notes.published, notes)
 
     return Ports(
         places=Places("config", "lake", "staging"),
@@ -132,6 +170,7 @@ def noting_ports(notes: Notes) -> Ports:
         source=source,
         warehouse=warehouse,
         clock=lambda: NOW,
+        catalog=NotingCatalog(notes),
     )
 
 
@@ -142,9 +181,19 @@ def used() -> dict[str, set[str]]:
     ports = noting_ports(notes)
     for end in ("publish", "check", "fail", "report", "pending", "resume"):
         migrate(ports, notes, SCHEDULED if end == "pending" else CONFIG, end)
+    document = preview(noting_ports(Notes()), "planned", CONFIG)
+    ports.objects.put("config", accepted_plan(document.sha256()), document.body())
+    migrate(ports, notes, CONFIG[:-1] + b', "plan": {"sha256": "' + document.sha256().encode() + b'"}}', "planned")
+    migrate(ports, notes, VIEWS, "views")
     notes.published = run_id("config", "configs/publish.json", "v1")
     migrate(ports, notes, INCREMENTAL, "plan")
     return notes.used
+
+
+def rollback_and_report(ports: Ports, run: str) -> None:
+    """As the function does."""
+    rollback(ports, run)
+    report(ports, run, refresh=True)
 
 
 def migrate(ports: Ports, notes: Notes, body: bytes, end: str) -> None:
@@ -168,10 +217,15 @@ def migrate(ports: Ports, notes: Notes, body: bytes, end: str) -> None:
     if end == "plan":
         return
     do("extract", lambda: extract(ports, run, table, lambda: False))
-    if end == "publish":
+    if end in ("publish", "views"):
         do("load", lambda: load(ports, run, table))
         do("validate", lambda: validate(ports, run, table))
         do("publish", lambda: publish(ports, run, table))
+        do("views", lambda: views(ports, run, lambda: False))
+    if end == "publish":
+        do("report", lambda: report(ports, run))
+        do("rollback", lambda: rollback_and_report(ports, run))
+        return
     if end == "fail":
         do("fail", lambda: fail(ports, run, table, Failure(code="Broken", message="")))
     if end == "pending":

@@ -18,6 +18,10 @@ GRANTS = {
         "s3:GetObjectVersion StorageConfig/configs/*",
         "s3:ListBucket StorageConfig if s3:prefix=configs/*",
     },
+    "config:plan": {
+        "s3:GetObject StorageConfig/plans/*",
+        "s3:ListBucket StorageConfig if s3:prefix=plans/*",
+    },
     "config:answer": {"s3:PutObject StorageConfig/configs/*.status.json"},
     "config:report": {"s3:PutObject StorageConfig/reports/*"},
     "staging:read": {
@@ -27,6 +31,7 @@ GRANTS = {
     "staging:write": {"s3:PutObject StorageStaging/runs/*"},
     "staging:upload": {"s3:PutObject StorageStaging/runs/*", "s3:AbortMultipartUpload StorageStaging/runs/*"},
     "lake:read": {"s3:GetObject StorageLake/*raw/*", "s3:ListBucket StorageLake if s3:prefix=*raw/*"},
+    "lake:list": {"s3:PutObject StorageLake/*processed/*"},
     "lake:upload": {"s3:PutObject StorageLake/*raw/*", "s3:AbortMultipartUpload StorageLake/*raw/*"},
     "runs:read": {"dynamodb:GetItem TrackingRuns", "dynamodb:Query TrackingRuns"},
     "runs:write": {"dynamodb:PutItem TrackingRuns"},
@@ -40,6 +45,11 @@ GRANTS = {
         f"secretsmanager:GetSecretValue {SECRETS}BigQuerySecretName-?????? [HasBigQuerySecret]",
     },
     "warehouse": {"sts:AssumeRole WarehouseRole"},
+    "catalog": {
+        f"glue:{action} arn:aws:glue:region:account:{resource}"
+        for action in ("BatchCreatePartition", "CreateDatabase", "CreateTable", "DeleteTable", "UpdateTable")
+        for resource in ("catalog", "database/lakeshift_STAGE_*", "table/lakeshift_STAGE_*/*")
+    },
 }
 WAREHOUSE = {
     f"redshift-data:DescribeStatement {OWNER}",
@@ -50,29 +60,37 @@ WAREHOUSE = {
     f"redshift-data:BatchExecuteStatement {CLUSTER}",
     f"redshift-data:ExecuteStatement {CLUSTER}",
     f"redshift:GetClusterCredentialsWithIAM {DATABASE}",
+    f"redshift:GetClusterCredentials {DATABASE.replace('HasCluster', 'HasRedshiftDbUser')}",
+    "redshift:GetClusterCredentials arn:aws:redshift:region:account:dbuser:RedshiftClusterIdentifier/RedshiftDbUser "
+    "[HasRedshiftDbUser]",
+    f"secretsmanager:GetSecretValue {SECRETS}RedshiftSecretName-?????? [HasRedshiftSecret]",
 }
 DATA_KEY = {f"kms:{action} KeysData if {VIA}" for action in ("Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey")}
 TRACES = {"xray:PutTelemetryRecords *", "xray:PutTraceSegments *"}
 
 LOADING = "staging:read lake:read tables:read tables:write warehouse"
 MATRIX = {
-    "check": "config:read config:answer staging:write runs:read runs:write secret warehouse",
+    "check": "config:read config:plan config:answer staging:write runs:read runs:write secret warehouse",
     "inventory": "staging:read staging:upload runs:read runs:write secret",
-    "plan": "staging:read staging:write lake:read runs:read runs:write tables:read tables:write warehouse",
+    "plan": "config:plan staging:read staging:write lake:read runs:read runs:write tables:read tables:write warehouse",
     "extract": "staging:read lake:upload runs:read tables:read tables:write chunks:read chunks:write secret",
     "load": LOADING,
     "validate": LOADING,
-    "publish": LOADING,
+    "publish": f"{LOADING} lake:list catalog",
     "fail": "tables:read tables:write",
-    "pending": "staging:write tables:pending",
-    "report": "config:answer config:report runs:read runs:write tables:read tables:write",
+    "pending": "staging:read staging:write runs:read tables:read tables:pending warehouse",
+    "report": "config:answer config:report staging:read runs:read runs:write tables:read tables:write",
     "resume": "staging:read runs:read runs:write tables:read tables:write",
+    "rollback": "config:answer config:report staging:read lake:read lake:list catalog"
+    " runs:read runs:write tables:read tables:write warehouse",
+    "views": "config:report staging:read staging:write runs:read tables:read warehouse",
 }
 
 
-def granted(verb: str) -> set[str]:
+def granted(verb: str, stage: str = "dev") -> set[str]:
     """The lines of the matrix for one verb."""
-    return DATA_KEY.union(*(GRANTS[name] for name in MATRIX[verb].split()))
+    lines = DATA_KEY.union(*(GRANTS[name] for name in MATRIX[verb].split()))
+    return {line.replace("STAGE", stage) for line in lines}
 
 
 def test_the_matrix_names_every_verb() -> None:
@@ -84,7 +102,7 @@ def test_the_matrix_names_every_verb() -> None:
 def test_a_function_may_do_what_the_matrix_says_and_nothing_else(assembly: Assembly, stage: str, verb: str) -> None:
     name = f"Steps{verb.capitalize()}"
     logs = {f"logs:{action} {name}Log" for action in ("CreateLogStream", "PutLogEvents")}
-    assert assembly.stack(stage, "Pipeline").role(f"{name}Role") == granted(verb) | logs | TRACES
+    assert assembly.stack(stage, "Pipeline").role(f"{name}Role") == granted(verb, stage) | logs | TRACES
 
 
 @pytest.mark.parametrize("stage", STAGE_NAMES)

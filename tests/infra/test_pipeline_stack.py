@@ -10,6 +10,7 @@ from tests.infra.templates import Assembly, Template, text
 
 PARAMETERS = {
     "InputMaxParallelism": 30,
+    "LoadMaxParallelism": 10,
     "CopyCommandSchedule": "rate(1 hour)",
     "InitiateSchemaDetection": "true",
     "RedshiftIAMRoleARN": "",
@@ -18,6 +19,8 @@ PARAMETERS = {
     "RedshiftClusterIdentifier": "",
     "RedshiftServerlessWorkgroup": "",
     "RedshiftServerlessWorkgroupId": "*",
+    "RedshiftSecretName": "",
+    "RedshiftDbUser": "",
     "BigQuerySecretName": "",
 }
 ENVIRONMENT = {
@@ -28,17 +31,20 @@ ENVIRONMENT = {
     "LAKESHIFT_TABLES_TABLE": "TrackingTables",
     "LAKESHIFT_CHUNKS_TABLE": "TrackingChunks",
     "LAKESHIFT_INPUT_MAX_PARALLELISM": "InputMaxParallelism",
+    "LAKESHIFT_LOAD_MAX_PARALLELISM": "LoadMaxParallelism",
     "LAKESHIFT_READ_STREAMS": "ReadStreams",
     "LAKESHIFT_INITIATE_SCHEMA_DETECTION": "InitiateSchemaDetection",
     "LAKESHIFT_REDSHIFT_IAM_ROLE_ARN": "RedshiftIAMRoleARN",
     "LAKESHIFT_DATABASE": "DatabaseName",
     "LAKESHIFT_REDSHIFT_CLUSTER": "RedshiftClusterIdentifier",
     "LAKESHIFT_REDSHIFT_WORKGROUP": "RedshiftServerlessWorkgroup",
+    "LAKESHIFT_REDSHIFT_SECRET": "RedshiftSecretName",
+    "LAKESHIFT_REDSHIFT_DB_USER": "RedshiftDbUser",
     "LAKESHIFT_BIGQUERY_SECRET": "BigQuerySecretName",
     "POWERTOOLS_SERVICE_NAME": "lakeshift",
     "POWERTOOLS_METRICS_NAMESPACE": "Lakeshift",
 }
-WAREHOUSE_USERS = {"check", "plan", "load", "validate", "publish"}
+WAREHOUSE_USERS = {"check", "plan", "load", "validate", "publish", "views", "rollback", "pending"}
 READERS = {
     stage: {"LAKESHIFT_READERS": "2" if stage == "dev" else "4", "ARROW_DEFAULT_MEMORY_POOL": "jemalloc"}
     for stage in STAGE_NAMES
@@ -54,11 +60,19 @@ OUTPUTS = {
     "MigrateStateMachineArn": "MachinesMigrateMachine",
     "MigrateTableStateMachineArn": "MachinesMigrateTableMachine",
     "LoadStateMachineArn": "MachinesLoadMachine",
+    "RollbackFunctionName": "StepsRollbackFunction",
     "BigQuerySecretName": "BigQuerySecretName",
+    "RedshiftSecretName": "RedshiftSecretName",
+    "RedshiftDbUser": "RedshiftDbUser",
     "RedshiftServerlessWorkgroup": "RedshiftServerlessWorkgroup",
     "RedshiftClusterIdentifier": "RedshiftClusterIdentifier",
     "DatabaseName": "DatabaseName",
     "WarehouseRoleArn": "WarehouseRole",
+    "RedshiftIAMRoleARN": "RedshiftIAMRoleARN",
+    "InputMaxParallelism": "InputMaxParallelism",
+    "LoadMaxParallelism": "LoadMaxParallelism",
+    "ReadStreams": "ReadStreams",
+    "InitiateSchemaDetection": "InitiateSchemaDetection",
 }
 
 

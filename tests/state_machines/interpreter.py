@@ -48,6 +48,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "Pending": Execution,
     "Report": RunEnded,
     "Resume": Resumption,
+    "Views": RunEvent,
 }
 
 Payload = dict[str, Any]

@@ -78,6 +78,7 @@ def prepared(
         "Validate": done,
         "Publish": done,
         "Fail": lambda payload: {"run": payload["run"], "table": payload["table"]},
+        "Views": done,
         "Report": lambda payload: {"run": payload.get("run", "r"), "status": status},
         **(changes or {}),
     }
@@ -88,7 +89,7 @@ def test_a_run_goes_from_its_configuration_to_published_tables(machines: Machine
     found = prepared(machines).run("migrate", UPLOAD)
     assert (found.status, machines.functions.verbs()[:3]) == ("SUCCEEDED", ["Check", "Inventory", "Plan"])
     assert [machines.functions.verbs(table) for table in TABLES] == [PUBLISHED] * 3
-    assert machines.functions.verbs()[-1] == "Report"
+    assert machines.functions.verbs()[-2:] == ["Views", "Report"]
     assert machines.functions.payloads("Report") == [{"run": "r"}]
 
 
@@ -172,7 +173,9 @@ def test_a_broken_check_keeps_its_error_when_it_cannot_be_answered(machines: Mac
         ("paused", "SUCCEEDED", None),
         ("cancelled", "SUCCEEDED", None),
         ("complete with problems", "FAILED", "CompleteWithProblems"),
+        ("complete with quarantined", "FAILED", "CompleteWithQuarantined"),
         ("failed", "FAILED", "Failed"),
+        ("refused", "FAILED", "Refused"),
     ],
 )
 def test_the_report_decides_how_the_execution_ends(
@@ -310,6 +313,19 @@ def test_a_report_that_cannot_be_written_fails_the_run(machines: Machines) -> No
     assert (found.status, found.error) == ("FAILED", "ReportFailed")
 
 
+def test_views_are_created_until_they_are_done(machines: Machines) -> None:
+    found = prepared(machines, {"Views": again(2, done)}).run("migrate", UPLOAD)
+    assert found.status == "SUCCEEDED"
+    assert machines.functions.payloads("Views") == [{"run": "r"}] * 3
+    assert machines.functions.verbs()[-4:] == ["Views", "Views", "Views", "Report"]
+
+
+def test_views_that_break_are_reported_as_the_reason(machines: Machines) -> None:
+    found = prepared(machines, {"Views": raising("TerminalError")}, status="failed").run("migrate", UPLOAD)
+    assert (found.status, found.error) == ("FAILED", "Failed")
+    assert machines.functions.payloads("Report")[0]["error"]["Error"] == "TerminalError"
+
+
 def test_no_more_tables_are_under_way_than_the_plan_allows(machines: Machines) -> None:
     under_way, most, lock = [0], [0], threading.Lock()
 
@@ -333,7 +349,7 @@ def test_in_scheduled_mode_a_table_stops_after_its_extraction(machines: Machines
 
 
 def pending(machines: Machines, runs: list[str]) -> Answer:
-    items: list[dict[str, Any]] = [{"run": run, "table": f"{run}-table"} for run in runs]
+    items: list[dict[str, Any]] = [{"tables": [{"run": run, "table": f"{run}-table"}]} for run in runs]
     place = machines.put_items(items)
     return lambda _: {"count": len(items), "items": place, "maxConcurrency": 2, "runs": runs}
 
@@ -344,9 +360,22 @@ def test_the_scheduled_load_begins_at_load_and_reports_each_run(machines: Machin
     found = machines.run("load", {})
     assert found.status == "SUCCEEDED"
     assert [machines.functions.verbs(f"{run}-table") for run in ("r1", "r2")] == [PUBLISHED[1:]] * 2
+    assert sorted(payload["run"] for payload in machines.functions.payloads("Views")) == ["r1", "r2"]
     reports = sorted(machines.functions.payloads("Report"), key=lambda payload: str(payload["run"]))
     assert reports == [{"run": run, "refresh": True} for run in ("r1", "r2")]
-    assert machines.functions.payloads("Pending") == [{"execution": found.executionArn}]
+    assert machines.functions.payloads("Pending") == [{"execution": found.executionArn, "wanted": {}}]
+
+
+def test_the_tables_of_one_target_are_loaded_one_after_the_other(machines: Machines) -> None:
+    prepared(machines, {"Load": failing(1, "TerminalError", done)})
+    place = machines.put_items([{"tables": [{"run": run, "table": "same"} for run in ("old", "new")]}])
+    runs = ["new", "old"]
+    machines.functions.answers["Pending"] = lambda _: {"count": 1, "items": place, "maxConcurrency": 2, "runs": runs}
+    wanted = {"run": "old", "tables": ["same"]}
+    assert machines.run("load", wanted).status == "SUCCEEDED"
+    assert machines.functions.verbs("same") == ["Load", "Fail", *PUBLISHED[1:]]
+    assert [payload["run"] for payload in machines.functions.payloads("Load")] == ["old", "new"]
+    assert machines.functions.payloads("Pending")[0]["wanted"] == wanted
 
 
 @pytest.mark.parametrize("status", list(RunState))

@@ -134,7 +134,7 @@ Data = tuple[RedshiftData, Stubber]
     ],
 )
 def test_a_statement_that_cannot_start(data: Data, code: str, message: str, ours: type[Exception]) -> None:
-    data[1].add_client_error("batch_execute_statement", code, message)
+    data[1].add_client_error("execute_statement", code, message)
     with pytest.raises(ours):
         data[0].submit(["SELECT 1"], "token")
 
@@ -171,6 +171,7 @@ def test_a_query_without_end_is_busy(data: Data, monkeypatch: pytest.MonkeyPatch
         ("ERROR: 1023 DETAIL: Serializable isolation violation on table - 100", True),
         ("ERROR: conflict with concurrent transaction", True),
         ("ERROR: could not open relation with OID 108465", True),
+        ("ERROR: deadlock detected", True),
         ('ERROR: relation "shop.connections" does not exist', False),
         ("ERROR: COPY failed Table: 1020", False),
         ("ERROR: division by zero", False),

@@ -10,8 +10,9 @@ import pytest
 
 from lakeshift.errors import Superseded, TargetMismatch, TargetMissing, ValidationFailed
 from lakeshift.load import sql
-from lakeshift.load.target import check_target
-from lakeshift.model import Increment, Kind, Range, Rows, TablePlan
+from lakeshift.load.target import check_target, pending_alters
+from lakeshift.model import Change, Increment, Kind, Range, Rows, TablePlan
+from lakeshift.plan.drift import changes
 from lakeshift.validate.step import _counts
 from localcloud.redshift.engine import Warehouse
 from localcloud.redshift.objects import MemoryObjects, MemoryRoles
@@ -19,7 +20,7 @@ from localcloud.redshift.session import Session
 from tests.unit.plans import PLAIN, SNAPSHOT, Answers, plan
 
 SEEN = [{"name": "Id", "type": "INT64"}, {"name": "day", "type": "DATE"}, {"name": "seen", "type": "TIMESTAMP"}]
-COLUMNS = [("id", "bigint", None, 64, 0), ('no"te', "character varying", 65535, None, None)]
+COLUMNS = [("id", "bigint", None, 64, 0), ("no_te_a6500123", "character varying", 65535, None, None)]
 
 
 @pytest.fixture
@@ -164,3 +165,45 @@ def test_counts_must_agree(
         return
     with pytest.raises(ValidationFailed, match=f"source {source}, read {read}, lake {lake}, target {target}"):
         _counts(made, rows, read)
+
+
+IN_PLACE = (
+    Change(column="no_te_a6500123", level="widen", what="", how="in place", ddl="WIDER", target_type="VARCHAR(100)"),
+    Change(column="new", level="safe", what="", how="in place", ddl="ADD", target_type="BIGINT"),
+    Change(column="inside", level="safe", what="", how="nothing", target_type="SUPER"),
+)
+NARROW: list[tuple[object, ...]] = [("no_te_a6500123", "character varying", 40, None, None)]
+DONE: list[tuple[object, ...]] = [
+    ("no_te_a6500123", "character varying", 100, None, None),
+    ("new", "bigint", None, 64, 0),
+]
+
+
+@pytest.mark.parametrize(
+    ("columns", "left"), [(NARROW, ["WIDER", "ADD"]), (DONE[:1], ["ADD"]), (DONE[1:], ["WIDER"]), (DONE, [])]
+)
+def test_only_what_the_catalog_does_not_show_yet_is_altered(columns: list[tuple[object, ...]], left: list[str]) -> None:
+    made = increment(fields=PLAIN, changes=IN_PLACE)
+    ours: list[tuple[object, ...]] = [(made.source.id, "2026", "old")]
+    assert pending_alters(Answers({"ORDER BY snapshot_at": ours, "svv_columns": columns}), made) == left
+
+
+def test_a_target_that_is_not_ours_is_not_altered() -> None:
+    made = increment(fields=PLAIN, changes=IN_PLACE)
+    for last in ([], [("q.other.t", "2026", "old")]):
+        with pytest.raises(TargetMismatch, match="was not published from"):
+            pending_alters(Answers({"ORDER BY snapshot_at": list(last), "svv_columns": NARROW}), made)
+    later: list[tuple[object, ...]] = [(made.source.id, "2026", "another run")]
+    assert pending_alters(Answers({"ORDER BY snapshot_at": later, "svv_columns": NARROW}), made) == []
+    assert pending_alters(Answers(), plan(PLAIN, changes=IN_PLACE)) == []
+
+
+def test_the_target_of_an_increment_is_altered_on_the_twin(target: Session) -> None:
+    more: list[dict[str, Any]] = [*SEEN, {"name": "more", "type": "STRING", "maxLength": 5}]
+    for change in changes(plan(SEEN), plan(more)):
+        target.execute(change.ddl)
+    wider: list[dict[str, Any]] = [*SEEN, {"name": "more", "type": "STRING", "maxLength": 9}]
+    for change in changes(plan(more), plan(wider)):
+        target.execute(change.ddl)
+    found = target.execute(sql.columns("shop", "orders")).rows
+    assert [(row[0], row[2]) for row in found][-1] == ("more", 36)

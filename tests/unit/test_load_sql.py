@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lakeshift.errors import TerminalError
-from lakeshift.load import manifest, sql
-from lakeshift.model import Increment, Kind, LakeFile, Range, TablePlan
+from lakeshift.load import history, manifest, merge, sql
+from lakeshift.model import Increment, Kind, LakeFile, MergePlan, Range, TablePlan
 from tests.unit.plans import MIXED, PLAIN, SNAPSHOT, plan
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -29,7 +29,32 @@ RANGES = [
     Range(column="TIMESTAMP", kind=Kind.TIMESTAMP, lower="2024-01-01T10:00:00", nulls=True),
     Range(column="NUMERIC", kind=Kind.DECIMAL, lower="12.50", nulls=True),
 ]
+MERGED = plan(
+    WITH_TIMES,
+    merge=MergePlan(key=("id",), cursor="timestamp", deletes=True),
+    increment=Increment(previous="old", since=SNAPSHOT, ranges=RANGES[:1], mode="merge"),
+    quarantine_key=("id",),
+)
+APPENDED = plan(
+    WITH_TIMES,
+    append="id",
+    increment=Increment(
+        previous="old", since=SNAPSHOT, ranges=(Range(column="Id", kind=Kind.INT64, lower="42"),), mode="append"
+    ),
+)
 CASES = {
+    "merge_keys": merge.fill_keys(MERGED, URL, ROLE, 7),
+    "merge_questions": [
+        merge.nulls(MERGED),
+        merge.repeated(MERGED),
+        merge.undecided(MERGED),
+        merge.missing(MERGED, records=True, recorded=True),
+    ],
+    "merge_doubles": merge.resolved(MERGED),
+    "merge_publish": merge.publish(
+        MERGED, history.Entry("r", "p.Shop.Orders", "2026", URL), 7, {"orders", "orders__quarantine"}, records=True
+    ),
+    "publish_append": sql.publish(APPENDED, URL, 7, replaces=True),
     "publish_increment": sql.publish(increment(*RANGES), URL, 7, replaces=True),
     "count_within": [sql.count_within(increment(), RANGES[:2])],
     "publish_all_ranges": sql.publish(

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lakeshift.cli.exits import Exit, exit_of
-from lakeshift.cli.show import eta, headline, line, rate
+from lakeshift.cli.show import eta, failures, headline, line, rate
 from lakeshift.ledger.failure import failure_of
-from lakeshift.model import Failure, Order, Rows, RunRecord, RunState, Span, TableRecord, TableState
+from lakeshift.model import Failure, MisfitCount, Order, Rows, RunRecord, RunState, Span, TableRecord, TableState
 from lakeshift.report.document import document, outcome, page
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -87,12 +87,54 @@ def test_the_document_counts_what_is_published() -> None:
     failure = Failure(code="X", message="y <b>")
     bad = FAILED.model_copy(update={"rows": Rows(lake=5), "failure": failure, "bytes_done": 1})
     report = document(RUN, [good, bad])
-    assert report["totals"] == {"tables": 2, "published": 1, "rows": 3, "bytes": 11}
-    assert report["tables"][0]["rows"] == {"source": 3, "lake": 3, "target": 3}
+    assert report["totals"] == {
+        "tables": 2, "published": 1, "rows": 3, "quarantined": 0, "mended": 0, "bytes": 11,
+    }  # fmt: skip
+    assert report["tables"][0]["rows"] == {"source": 3, "lake": 3, "target": 3, "quarantined": 0, "mended": 0}
     json.dumps(report)
     html = page(report)
     assert "X: y &lt;b&gt;" in html
     assert "<b>" not in html
+
+
+TOO_LONG = MisfitCount(path="note", reason="too_long", action="quarantined", count=1200, bytes=70_000, limit=65_535)
+NULLED = MisfitCount(path="legs[].x", reason="not_finite", action="nulled", count=3)
+
+
+@pytest.mark.parametrize(
+    ("tables", "state", "code"),
+    [
+        ([{"misfits": (TOO_LONG,)}], RunState.QUARANTINED, Exit.PROBLEMS),
+        ([{"misfits": (TOO_LONG,)}, {"state": TableState.FAILED}], RunState.PROBLEMS, Exit.PROBLEMS),
+        (
+            [{"misfits": (TOO_LONG,)}, {"state": TableState.EXTRACTED, "pending": True}],
+            RunState.AWAITING_LOAD,
+            Exit.GOOD,
+        ),
+        ([{"state": TableState.FAILED, "misfits": (TOO_LONG,)}], RunState.FAILED, Exit.PROBLEMS),
+    ],
+)
+def test_rows_in_quarantine_are_never_green(tables: list[dict[str, object]], state: RunState, code: Exit) -> None:
+    assert outcome(RUN, [PUBLISHED.model_copy(update=changes) for changes in tables]) is state
+    assert exit_of(state) is code
+
+
+def test_a_report_says_how_many_rows_did_not_fit_and_why() -> None:
+    rows = Rows(source=2000, lake=800, target=800, quarantined=1200, mended=3)
+    odd = PUBLISHED.model_copy(update={"rows": rows, "misfits": (TOO_LONG, NULLED)})
+    run = RUN.model_copy(update={"state": RunState.QUARANTINED})
+    report = document(run, [odd, PUBLISHED])
+    assert report["status"] == "complete with 1,200 quarantined, 3 mended"
+    assert headline(run, [odd]) == "shop-1: complete with 1,200 quarantined, 3 mended"
+    assert (report["totals"]["quarantined"], report["totals"]["mended"]) == (1200, 3)
+    assert report["tables"][0]["misfits"] == [TOO_LONG.model_dump(), NULLED.model_dump()]
+    html = page(report)
+    for cell in ("note", "too long", "quarantined", "1,200", "70,000", "65,535", "legs[].x", "not finite", "nulled"):
+        assert f">{cell}</td>" in html
+    assert failures(run, [odd]) == [
+        "p.d.published: quarantined: note: 1,200 too long, the largest 70,000 bytes of 65,535",
+        "p.d.published: nulled: legs[].x: 3 not finite",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from lakeshift.bootstrap import Console
 from lakeshift.cli.orders import cancel, pause, resume
 from lakeshift.errors import LedgerConflict, SplitMismatch, WrongState
+from lakeshift.load.rollback import RolledBack
 from lakeshift.model import Failure, Order, Place, RunRecord, RunState, Span, TableRecord, TableState
 from lakeshift.ports import Ports
 from lakeshift.resume import step
@@ -130,7 +131,13 @@ def test_some_runs_can_never_go_on(monkeypatch: pytest.MonkeyPatch, changes: dic
 def console(
     given: Ports, status: str = "FAILED", start: Callable[[str, str], str | None] = lambda _name, _body: None
 ) -> Console:
-    return Console(ports=given, execution_status=lambda _: status, start_migrate=start)
+    return Console(
+        ports=given,
+        execution_status=lambda _: status,
+        start_migrate=start,
+        start_load=start,
+        rollback=lambda run, _: RolledBack(run=run, tables=()),
+    )
 
 
 @pytest.mark.parametrize("state", [RunState.PAUSED, RunState.FAILED, RunState.PROBLEMS, RunState.MIGRATING])

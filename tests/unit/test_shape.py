@@ -39,7 +39,8 @@ def test_functions_are_short() -> None:
 
 
 def test_every_verb_of_the_machines_has_its_function() -> None:
-    verbs = {path.parent.name for path in HANDLERS}
+    # rollback is asked for by a person, whose warehouse rights would not do.
+    verbs = {path.parent.name for path in HANDLERS} - {"rollback"}
     asl = "".join(path.read_text() for path in (ROOT / "state_machines").glob("*.asl.json"))
     assert all(f"${{{verb.capitalize()}FunctionArn}}" in asl for verb in verbs)
     assert json.loads((ROOT / "state_machines" / "migrate.asl.json").read_text())["StartAt"]

@@ -192,7 +192,26 @@ def _plain_quotient(left: exp.Expr, right: exp.Expr) -> exp.Expr:
     return exp.Div(this=parts[0], expression=parts[1], typed=False, safe=False)
 
 
+def _offsets(root: exp.Expr, _: Names) -> None:
+    """WITH OFFSET counts from 0; the ordinality that it becomes counts from 1."""
+    for unnest in list(root.find_all(exp.Unnest)):
+        offset, select = unnest.args.get("offset"), unnest.find_ancestor(exp.Select)
+        if not offset or select is None:
+            continue
+        name = offset.name.lower() if isinstance(offset, exp.Identifier) else "offset"
+        for column in list(select.find_all(exp.Column)):
+            if column.name.lower() == name and not column.table:
+                _from_zero(column)
+
+
+def _from_zero(column: exp.Column) -> None:
+    counted = exp.Paren(this=exp.Sub(this=column.copy(), expression=exp.Literal.number(1)))
+    in_list = isinstance(column.parent, exp.Select) and column.arg_key == "expressions"
+    column.replace(exp.alias_(counted, column.name) if in_list else counted)
+
+
 _REWRITES = (
+    _offsets,
     functions.rewrite,
     _comparisons,
     _dates,

@@ -153,6 +153,13 @@ def test_unnest_and_dates(bq: bigquery.Client, dataset: str) -> None:
     ]
 
 
+def test_offsets_count_from_zero(bq: bigquery.Client) -> None:
+    query = "SELECT v, o, o * 10 AS tens FROM UNNEST(['a', 'b', 'c']) AS v WITH OFFSET AS o WHERE o < 2 ORDER BY o DESC"
+    assert [tuple(row) for row in bq.query_and_wait(query)] == [("b", 1, 10), ("a", 0, 0)]
+    counted = "SELECT p, COUNT(*) AS n FROM UNNEST(['a', 'b']) AS v WITH OFFSET p GROUP BY p ORDER BY p"
+    assert [tuple(row) for row in bq.query_and_wait(counted)] == [(0, 1), (1, 1)]
+
+
 def test_parameters(bq: bigquery.Client, numbers: str) -> None:
     parameters = [
         bigquery.ScalarQueryParameter("low", "INT64", 2),

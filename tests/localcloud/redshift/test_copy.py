@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pyarrow as pa
 import pytest
 
@@ -128,9 +130,43 @@ def test_a_string_wider_than_its_column_in_bytes(target: Session, files: Files) 
         target.execute(copy_sql("t", "wide.parquet.manifest"))
     assert count(target) == 0
     rows = target.execute(
-        "SELECT table_name, file_name, column_name, column_type, column_length, line_number FROM sys_load_error_detail"
+        "SELECT e.table_id = i.table_id, TRIM(e.file_name), TRIM(e.column_name), e.column_type, TRIM(e.column_length), "
+        "e.line_number, e.position, e.error_code, TRIM(e.database_name), LEFT(e.error_message, 20) "
+        "FROM sys_load_error_detail AS e LEFT JOIN svv_table_info AS i ON i.table_id = e.table_id"
     ).rows
-    assert rows == [("t", "s3://lake/wide.parquet", "name", "character varying", "4", 2)]
+    place = ("s3://lake/wide.parquet", "name", "varchar   ", "4", 2, 0, 15001, "dev", "Spectrum Scan Error.")
+    assert rows == [(None, *place)]  # SVV_TABLE_INFO does not show empty tables
+    values = target.execute("SELECT TRIM(raw_field_value), err_code, colname = 'name' FROM stl_load_errors").rows
+    assert values == [("ééé", 15001, True)]
+
+
+def test_an_error_is_joined_to_its_load_and_names_its_table(target: Session, files: Files) -> None:
+    target.execute("INSERT INTO t VALUES (9, 'kept')")
+    files.put_table("bad.parquet", {"id": ["text"], "name": ["ok"]})
+    for key in ("bad.parquet.manifest", "a.parquet.manifest"):
+        with suppress(RedshiftError):
+            target.execute(copy_sql("t", key))
+    loads = target.execute(
+        'SELECT h.table_name, h.status, h.loaded_rows, h.error_count, h.file_format, e.line_number, i."table" '
+        "FROM sys_load_history AS h LEFT JOIN sys_load_error_detail AS e ON e.query_id = h.query_id "
+        "LEFT JOIN svv_table_info AS i ON i.table_id = e.table_id ORDER BY h.query_id"
+    ).rows
+    assert loads == [("t", "aborted", 0, 1, "parquet", 0, "t"), ("t", "completed", 2, 0, "parquet", None, None)]
+
+
+def test_a_load_that_is_undone_leaves_no_record_and_a_failed_one_does(target: Session, files: Files) -> None:
+    target.execute("BEGIN")
+    target.execute(copy_sql("t", "a.parquet.manifest"))
+    assert target.execute("SELECT PG_LAST_COPY_COUNT()").rows == [(2,)]
+    target.execute("ROLLBACK")
+    assert target.execute("SELECT COUNT(*) FROM sys_load_history").rows == [(0,)]
+    files.put_table("wide.parquet", {"id": pa.array([1], pa.int64()), "name": ["too wide"]})
+    target.execute("BEGIN")
+    target.execute(copy_sql("t", "a.parquet.manifest"))
+    with pytest.raises(RedshiftError, match="longer than the length"):
+        target.execute(copy_sql("t", "wide.parquet.manifest"))
+    target.execute("COMMIT")
+    assert (count(target), target.execute("SELECT status FROM sys_load_history").rows) == (0, [("aborted",)])
 
 
 def test_a_string_of_65536_bytes_never_fits(session: Session, files: Files) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from localcloud.redshift.engine import Warehouse
 from localcloud.redshift.faults import Fault, Faults
+from localcloud.redshift.journal import LOST
 from localcloud.redshift.service import ApiError, DataApi, Settings
 from tests.localcloud.redshift.files import BUCKET, copy_sql, entry, manifest, parquet
 from tests.localcloud.redshift.server import TARGET, Cloud
@@ -73,13 +77,17 @@ def test_a_batch_is_all_or_nothing(cloud: Cloud) -> None:
     assert cloud.rows("SELECT table_name FROM svv_tables WHERE table_name = 'u'") == []
 
 
-def test_an_auto_commit_batch_keeps_what_came_before(cloud: Cloud) -> None:
+def test_a_failure_in_an_auto_commit_batch_does_not_affect_the_others(cloud: Cloud) -> None:
     cloud.run("CREATE TABLE t (a INT)")
     failed = cloud.batch(
         "INSERT INTO t VALUES (1)", "SELECT nosuch", "INSERT INTO t VALUES (2)", ExecutionMode="AUTO_COMMIT"
     )
-    assert failed["Status"] == "FAILED"
-    assert cloud.rows("SELECT a FROM t") == [[1]]
+    assert (failed["Status"], failed["Error"]) == (
+        "FAILED",
+        'Query #2 failed with ERROR: column "nosuch" does not exist',
+    )
+    assert [part["Status"] for part in failed["SubStatements"]] == ["FINISHED", "FAILED", "FINISHED"]
+    assert cloud.rows("SELECT a FROM t ORDER BY a") == [[1], [2]]
 
 
 def test_a_batch_takes_no_transaction_verbs(cloud: Cloud) -> None:
@@ -219,6 +227,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({**TARGET, "WorkgroupName": "nosuch"}, "Redshift endpoint doesn't exist in this region"),
     ({"ClusterIdentifier": "nosuch", "Database": "dev"}, "Redshift endpoint doesn't exist in this region"),
     ({"WorkgroupName": "lakeshift"}, "Database is required"),
+    ({**TARGET, "DbUser": "loader"}, "DbUser cannot be specified together with WorkgroupName"),
+    (
+        {"ClusterIdentifier": "lakeshift", "Database": "dev", "DbUser": "loader", "SecretArn": "arn:aws:secret"},
+        "Only one of SecretArn and DbUser can be specified",
+    ),
+    ({**TARGET, "ClientToken": "x" * 65}, "ClientToken must have between 1 and 64 characters"),
     ({**TARGET, "Sql": "SELECT '" + "x" * 102_400 + "'"}, "Cannot process query string larger than 100kB"),
     ({**TARGET, "SessionKeepAliveSeconds": 60}, "does not support SessionKeepAliveSeconds"),
 ]
@@ -340,7 +354,7 @@ def test_copies_into_one_table_wait_for_each_other(cloud: Cloud) -> None:
     assert cloud.rows("SELECT COUNT(*), COUNT(DISTINCT id) FROM t") == [[300_000, 50_000]]
 
 
-def test_readers_see_the_table_before_the_swap_commits(cloud: Cloud) -> None:
+def test_readers_wait_for_a_swap_and_lose_the_table_it_takes_away(cloud: Cloud) -> None:
     cloud.batch(
         "CREATE TABLE t (a INT)", "INSERT INTO t VALUES (1)", "CREATE TABLE n (a INT)", "INSERT INTO n VALUES (2)"
     )
@@ -349,7 +363,182 @@ def test_readers_see_the_table_before_the_swap_commits(cloud: Cloud) -> None:
         Sqls=["ALTER TABLE t RENAME TO previous", "ALTER TABLE n RENAME TO t", "SELECT 1 AS last"], **TARGET
     )
     time.sleep(0.2)
-    assert cloud.rows("SELECT a FROM t") == [[1]]
-    ended = cloud.ended(started["Id"])
-    assert ended["Status"] == "FINISHED", ended.get("Error")
+    reader = cloud.data.execute_statement(Sql="SELECT a FROM t", **TARGET)["Id"]
+    time.sleep(0.1)
+    assert cloud.data.describe_statement(Id=reader)["Status"] == "STARTED"
+    assert cloud.ended(started["Id"])["Status"] == "FINISHED"
+    lost = cloud.ended(reader)
+    assert (lost["Status"], lost["Error"][:40]) == ("FAILED", "ERROR: could not open relation with OID ")
     assert cloud.rows("SELECT a FROM t") == [[2]]
+
+
+def test_a_second_copy_waits_as_started(cloud: Cloud) -> None:
+    content = parquet({"id": pa.array([1, 2], pa.int64())})
+    cloud.s3.put_object(Bucket=BUCKET, Key="few.parquet", Body=content)
+    cloud.s3.put_object(Bucket=BUCKET, Key="few.json", Body=manifest([entry("few.parquet", len(content))]))
+    cloud.run("CREATE TABLE t (id BIGINT)")
+    cloud.api.faults.add(Fault(pattern="last", delay=0.6))
+    first = cloud.data.batch_execute_statement(Sqls=[copy_sql("t", "few.json"), "SELECT 1 AS last"], **TARGET)["Id"]
+    time.sleep(0.2)
+    second = cloud.data.execute_statement(Sql=copy_sql("t", "few.json"), **TARGET)["Id"]
+    time.sleep(0.15)
+    assert [cloud.data.describe_statement(Id=each)["Status"] for each in (first, second)] == ["STARTED", "STARTED"]
+    assert cloud.ended(second)["ResultRows"] == 2
+    assert cloud.data.describe_statement(Id=first)["Status"] == "FINISHED"
+    assert cloud.rows("SELECT COUNT(*) FROM t") == [[4]]
+
+
+def test_every_status_is_seen_when_asked_for(cloud: Cloud) -> None:
+    settings = cloud.api.settings
+    settings.submitted_seconds = settings.picked_seconds = 0.25
+    cloud.api.faults.add(Fault(pattern="slow", delay=0.25))
+    try:
+        started = cloud.data.batch_execute_statement(Sqls=["SELECT 1", "SELECT 2 AS slow"], **TARGET)
+        seen: list[tuple[str, list[str]]] = [(started["Status"], ["SUBMITTED", "SUBMITTED"])]
+        while seen[-1][0] != "FINISHED":
+            now = cloud.data.describe_statement(Id=started["Id"])
+            seen.append((now["Status"], [part["Status"] for part in now["SubStatements"]]))
+            time.sleep(0.02)
+    finally:
+        settings.submitted_seconds = settings.picked_seconds = 0
+    assert list(dict.fromkeys(status for status, _ in seen)) == ["SUBMITTED", "PICKED", "STARTED", "FINISHED"]
+    assert ("STARTED", ["FINISHED", "STARTED"]) in seen
+    assert now["ExecutionMode"] == "TRANSACTION"
+    assert [part["Id"] for part in now["SubStatements"]] == [f"{started['Id']}:1", f"{started['Id']}:2"]
+    assert [part["ResultRows"] for part in now["SubStatements"]] == [1, 1]
+
+
+def test_a_submitted_statement_can_be_cancelled(cloud: Cloud) -> None:
+    cloud.run("CREATE TABLE t (a INT)")
+    cloud.api.settings.submitted_seconds = 5
+    try:
+        started = cloud.data.execute_statement(Sql="INSERT INTO t VALUES (1)", **TARGET)["Id"]
+        assert cloud.data.cancel_statement(Id=started)["Status"] is True
+        assert cloud.ended(started)["Status"] == "ABORTED"
+    finally:
+        cloud.api.settings.submitted_seconds = 0
+    assert cloud.rows("SELECT COUNT(*) FROM t") == [[0]]
+
+
+@pytest.mark.parametrize(("after", "rows"), [(False, 0), (True, 1)])
+def test_a_fault_at_the_commit_of_a_batch(cloud: Cloud, after: bool, rows: int) -> None:
+    cloud.run("CREATE TABLE t (a INT)")
+    cloud.api.faults.add(Fault(pattern="^COMMIT$", error="connection lost", after=after))
+    failed = cloud.batch("INSERT INTO t VALUES (1)", "SELECT 1")
+    assert (failed["Status"], failed["Error"]) == ("FAILED", "connection lost")
+    assert cloud.rows("SELECT COUNT(*) FROM t") == [[rows]]
+
+
+@pytest.mark.parametrize(("after", "rows"), [(False, 0), (True, 1)])
+def test_a_session_that_is_cut(cloud: Cloud, after: bool, rows: int) -> None:
+    cloud.run("CREATE TABLE t (a INT)")
+    cloud.api.faults.add(Fault(pattern="^insert", cut=True, after=after))
+    failed = cloud.run("INSERT INTO t VALUES (1)")
+    assert (failed["Status"], failed["Error"]) == ("FAILED", LOST)
+    assert cloud.rows("SELECT COUNT(*) FROM t") == [[rows]]
+    cloud.api.faults.clear()
+    cloud.api.faults.add(Fault(pattern="^insert", cut=True, after=True))
+    assert cloud.batch("INSERT INTO t VALUES (2)", "INSERT INTO t VALUES (3)")["Status"] == "FAILED"
+    assert cloud.rows("SELECT COUNT(*) FROM t") == [[rows]]
+    assert cloud.run("INSERT INTO t VALUES (4)")["Status"] == "FINISHED"
+
+
+def test_an_answer_of_500_after_the_statement_was_taken(cloud: Cloud) -> None:
+    """The client tries again by itself, with the same token: the statement runs once."""
+    cloud.run("CREATE TABLE t (a INT)")
+    cloud.api.faults.add(Fault(pattern="^insert", call="ExecuteStatement", error="InternalServerException", after=True))
+    assert cloud.run("INSERT INTO t VALUES (1)")["Status"] == "FINISHED"
+    assert cloud.rows("SELECT COUNT(*) FROM t") == [[1]]
+
+
+def test_calls_that_are_throttled_and_answers_that_come_late(cloud: Cloud) -> None:
+    code = "ActiveStatementsExceededException"
+    cloud.api.faults.add(Fault(pattern="", call="ExecuteStatement", error=code))
+    assert failure(cloud.data.execute_statement, Sql="SELECT 1", **TARGET)[0] == code
+    described = cloud.run("SELECT 1")
+    cloud.api.faults.add(Fault(pattern="", call="GetStatementResult", delay=0.4))
+    began = time.monotonic()
+    assert cloud.data.get_statement_result(Id=described["Id"])["Records"] == [[{"longValue": 1}]]
+    assert time.monotonic() - began >= 0.4
+    cloud.api.faults.add(Fault(pattern="", call="DescribeStatement", error="ThrottlingException", times=9))
+    assert failure(cloud.data.describe_statement, Id=described["Id"])[0] == "ThrottlingException"
+
+
+def test_statements_and_results_are_kept_for_a_day(small: tuple[DataApi, list[float]]) -> None:
+    api, clock = small
+    made = api.execute_statement({"Sql": "SELECT 1", "WaitTimeSeconds": 5, **TARGET})["Id"]
+    clock[0] = 24 * 3600 - 1
+    assert api.get_statement_result({"Id": made})["TotalNumRows"] == 1
+    clock[0] = 24 * 3600
+    for call in (api.get_statement_result, api.describe_statement):
+        with pytest.raises(ApiError, match="Query does not exist"):
+            call({"Id": made})
+    assert api.list_statements({"Status": "ALL"})["Statements"] == []
+
+
+def test_lists_show_what_has_finished_unless_asked(cloud: Cloud) -> None:
+    cloud.run("SELECT nosuch", StatementName="list-1")
+    cloud.run("SELECT 1", StatementName="list-1")
+
+    def listed(**request: Any) -> list[str]:
+        found = cloud.data.list_statements(StatementName="list-", **request)["Statements"]
+        return [statement["Status"] for statement in found]
+
+    assert (listed(), listed(Status="FAILED"), listed(Status="ALL")) == (
+        ["FINISHED"],
+        ["FAILED"],
+        ["FINISHED", "FAILED"],
+    )
+    assert listed(ClusterIdentifier="lakeshift") == []
+
+
+def test_another_warehouse_has_its_own_limit(small: tuple[DataApi, list[float]]) -> None:
+    api, _ = small
+    api.faults.add(Fault(pattern="slow", delay=0.5, times=2))
+    for _ in range(2):
+        api.execute_statement({"Sql": "SELECT 1 AS slow", **TARGET})
+    request = {"Sql": "SELECT 1", "Database": "dev", "ClusterIdentifier": "lakeshift", "WaitTimeSeconds": 5}
+    assert api.execute_statement(request)["Status"] == "FINISHED"
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from localcloud.redshift.engine import Warehouse
+from localcloud.redshift.faults import Fault, Faults
+from localcloud.redshift.service import DataApi, Settings
+home = Path(sys.argv[1])
+api = DataApi(Warehouse(home), Faults(home / "faults.json"), Settings())
+where = {"WorkgroupName": "lakeshift", "Database": "dev", "WaitTimeSeconds": 30}
+api.execute_statement({"Sql": "CREATE TABLE t (a INT)", **where})
+api.execute_statement({"Sql": "INSERT INTO t VALUES (1)", "ClientToken": "kept", **where})
+api.faults.add(Fault(pattern=sys.argv[2], kill=True, after=sys.argv[3] == "after"))
+batch = ["INSERT INTO t VALUES (2)", "ALTER TABLE t RENAME TO u"]
+api.batch_execute_statement({"Sqls": batch, "ClientToken": "b", **where})
+"""
+
+
+@pytest.mark.parametrize(
+    ("at", "when", "rows"),
+    [
+        ("VALUES .2", "after", "t 1"),
+        ("^ALTER", "after", "t 1"),
+        ("COMMIT", "before", "t 1"),
+        ("COMMIT", "after", "u 2"),
+    ],
+)
+def test_a_process_that_is_killed_keeps_what_was_committed(tmp_path: Path, at: str, when: str, rows: str) -> None:
+    died = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), at, when], check=False, timeout=120)
+    assert died.returncode == -signal.SIGKILL
+    api = DataApi(Warehouse(tmp_path), Faults(tmp_path / "f"), Settings())
+    table, count = rows.split()
+    where: dict[str, Any] = {**TARGET, "WaitTimeSeconds": 30}
+    counted = api.execute_statement({"Sql": f"SELECT COUNT(*) FROM {table}", **where})["Id"]
+    assert api.get_statement_result({"Id": counted})["Records"] == [[{"longValue": int(count)}]]
+    batch = {"Sqls": ["INSERT INTO t VALUES (2)", "ALTER TABLE t RENAME TO u"], "ClientToken": "b", **where}
+    again = api.describe_statement({"Id": api.batch_execute_statement(batch)["Id"]})
+    assert (again["Status"], again["Error"]) == ("FAILED", LOST)
+    kept = api.execute_statement({"Sql": "INSERT INTO t VALUES (1)", "ClientToken": "kept", **where})
+    assert api.describe_statement({"Id": kept["Id"]})["ResultRows"] == 1
+    assert api.get_statement_result({"Id": counted})["Records"] == [[{"longValue": int(count)}]]
+    api.close()

@@ -137,6 +137,10 @@ def test_add_drop_rename_and_widen_columns(session: Session) -> None:
     session.execute("INSERT INTO t VALUES (1, 'abc')")
     session.execute("ALTER TABLE t ADD COLUMN c INT DEFAULT 7")
     session.execute("ALTER TABLE t ADD d VARCHAR(5)")
+    session.begin()
+    with pytest.raises(RedshiftError, match="cannot run inside a transaction block"):
+        session.execute("ALTER TABLE t ALTER COLUMN b TYPE VARCHAR(4)")
+    session.rollback()
     session.execute("ALTER TABLE t ALTER COLUMN b TYPE VARCHAR(4)")
     session.execute("ALTER TABLE t RENAME COLUMN a TO id")
     session.execute("ALTER TABLE t DROP COLUMN d")

@@ -125,3 +125,72 @@ def test_merge_respects_widths(merged: Session) -> None:
     merged.execute("INSERT INTO s VALUES (3, 'too long')")
     with pytest.raises(RedshiftError, match="value too long for type character varying\\(5\\)"):
         merged.execute(MERGE)
+
+
+def test_merge_in_simplified_mode_as_in_the_guide(session: Session) -> None:
+    for table in ("target", "source"):
+        session.execute(f"CREATE TABLE {table} (id INT, name CHAR(10))")
+    session.execute("INSERT INTO target VALUES (30, 'Tony'), (30, 'Daisy'), (11, 'Alice'), (23, 'Bill'), (23, 'Nikki')")
+    session.execute("INSERT INTO source VALUES (23, 'David'), (22, 'Clarence')")
+    session.execute("MERGE INTO target USING source ON target.id = source.id REMOVE DUPLICATES")
+    rows = session.execute("SELECT id, TRIM(name) FROM target ORDER BY id, name").rows
+    assert rows == [(11, "Alice"), (22, "Clarence"), (23, "David"), (30, "Daisy"), (30, "Tony")]
+    session.execute("INSERT INTO source VALUES (23, 'Again')")
+    with pytest.raises(RedshiftError, match="Found multiple matches to update the same tuple"):
+        session.execute("MERGE INTO target USING source ON target.id = source.id REMOVE DUPLICATES")
+    session.execute("CREATE TABLE wide (id INT, name CHAR(10), more INT)")
+    with pytest.raises(RedshiftError, match="the same number of columns"):
+        session.execute("MERGE INTO target USING wide ON target.id = wide.id REMOVE DUPLICATES")
+
+
+def test_merge_deletes_no_row_that_two_source_rows_match(merged: Session) -> None:
+    merged.execute("INSERT INTO s VALUES (2, 'a'), (2, 'b'), (9, 'c')")
+    with pytest.raises(RedshiftError, match="Found multiple matches to update the same tuple"):
+        merged.execute(
+            "MERGE INTO t USING s ON t.id = s.id WHEN MATCHED THEN DELETE "
+            "WHEN NOT MATCHED THEN INSERT VALUES (s.id, s.name, 9)"
+        )
+    assert merged.execute("SELECT id FROM t ORDER BY id").rows == [(1,), (2,)]
+
+
+def test_merge_takes_super_as_a_whole_only(session: Session) -> None:
+    for table in ("target", "source"):
+        session.execute(f"CREATE TABLE {table} (key INT, value SUPER)")
+    session.execute("INSERT INTO source VALUES (1, ARRAY(1, 'John'))")
+    for part in ("source.value[0]", "source.value.a"):
+        with pytest.raises(RedshiftError, match="Partial reference of SUPER column is not supported in MERGE"):
+            session.execute(
+                "MERGE INTO target USING source ON target.key = source.key "
+                f"WHEN MATCHED THEN UPDATE SET value = {part} "
+                "WHEN NOT MATCHED THEN INSERT VALUES (source.key, source.value)"
+            )
+    session.execute(
+        "MERGE INTO target USING source ON target.key = source.key WHEN MATCHED THEN UPDATE SET value = source.value "
+        "WHEN NOT MATCHED THEN INSERT VALUES (source.key, source.value)"
+    )
+    assert session.execute("SELECT key, JSON_SERIALIZE(value) FROM target").rows == [(1, '[1,"John"]')]
+
+
+def test_merge_conditions_are_equalities(merged: Session) -> None:
+    with pytest.raises(RedshiftError, match="other than equalities joined by AND"):
+        merged.execute(MERGE.replace("t.id = x.id", "t.id = x.id OR t.n > 5"))
+    merged.execute("INSERT INTO s VALUES (2, 'two')")
+    merged.execute(MERGE.replace("t.id = x.id", "(t.id = x.id AND t.name = x.name)"))
+    assert merged.execute("SELECT n FROM t WHERE id = 2").rows == [(2,)]
+
+
+def test_nulls_and_text_constants_into_varbyte(session: Session) -> None:
+    session.execute("CREATE TABLE v (id INT, b VARBYTE(4))")
+    session.execute("INSERT INTO v SELECT 1, NULL")
+    session.execute("INSERT INTO v VALUES (2, 'a\\\\b'), (3, NULL)")
+    assert session.execute("SELECT TO_HEX(b) FROM v ORDER BY id").rows == [(None,), ("615c62",), (None,)]
+    with pytest.raises(RedshiftError, match="value too long"):
+        session.execute("INSERT INTO v VALUES (4, 'abcde')")
+
+
+def test_rows_of_a_recursive_query_are_inserted(session: Session) -> None:
+    session.execute("CREATE TABLE n (x INT)")
+    session.execute(
+        "INSERT INTO n WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r WHERE x < 3) SELECT x FROM r"
+    )
+    assert session.execute("SELECT x FROM n ORDER BY x").rows == [(1,), (2,), (3,)]

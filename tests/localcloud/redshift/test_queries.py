@@ -51,7 +51,7 @@ VALUES = [
     ("SELECT MAX(a) FROM (SELECT a FROM n ORDER BY a LIMIT 2) AS x", 2),
     ("SELECT ('2024-02-29 12:00:00'::TIMESTAMP AT TIME ZONE 'UTC')", "2024-02-29 12:00:00+00"),
     ("SELECT ST_AsText(ST_GeogFromText('POLYGON((0 0, 1 0, 1 1, 0 0))'))", "POLYGON((0 0,1 0,1 1,0 0))"),
-    ("SELECT a FROM n QUALIFY ROW_NUMBER() OVER (ORDER BY a DESC) = 1", 3),
+    ("SELECT a FROM n AS m QUALIFY ROW_NUMBER() OVER (ORDER BY a DESC) = 1", 3),
     ("SELECT SUM(a) OVER (ORDER BY a ROWS UNBOUNDED PRECEDING) FROM n ORDER BY a LIMIT 1", 1),
     ("SELECT TOP 1 a FROM n ORDER BY a DESC", 3),
     ("SELECT 'a_b' LIKE 'a\\\\_b'", True),
@@ -80,22 +80,18 @@ def test_value(numbers: Session, sql: str, value: object) -> None:
 
 
 UNCLEAR = [
-    "SELECT 1.5::DECIMAL(5, 2) / 2",
-    "SELECT AVG(a) FROM n",
+    "SELECT MEDIAN(a) FROM n",
     "SELECT 2.6::DOUBLE PRECISION::INT",
-    "SELECT a FROM n WHERE c = a",
     "SELECT LEFT('abc', -1)",
-    "SELECT TO_CHAR(SYSDATE, 'Month')",
-    "SELECT FARMFINGERPRINT64('a')",
+    "SELECT TO_CHAR(SYSDATE, 'WW')",
+    "SELECT FARMFINGERPRINT64(REPEAT('a', 65))",
     "SELECT REGEXP_REPLACE('a', 'a', 'b')",
     "SELECT CURRENT_TIMESTAMP",
     "SELECT '2024-02-29 12:00:00'::TIMESTAMP AT TIME ZONE 'CET'",
-    "SELECT '2024-02-29 12:00:00+00'::TIMESTAMPTZ AT TIME ZONE 'UTC'",
-    "SELECT 'héllo'::VARCHAR(3)",
+    "SELECT 'héllo'::VARCHAR(2)",
     "UNLOAD ('SELECT 1') TO 's3://b/k' IAM_ROLE 'x'",
     "CREATE FUNCTION f() RETURNS INT IMMUTABLE AS 'x' LANGUAGE sql",
     "CREATE TABLE i (a BIGINT IDENTITY(1, 1))",
-    "ALTER TABLE n APPEND FROM n",
     "COPY n FROM 's3://b/k' IAM_ROLE 'x' FORMAT AS CSV",
 ]
 
@@ -150,11 +146,11 @@ def test_columns_with_their_schema(numbers: Session) -> None:
 
 
 def test_system_relations_that_the_twin_has_not(numbers: Session) -> None:
-    for name in ("information_schema.schemata", "stl_load_errors", "pg_catalog.pg_class"):
+    for name in ("information_schema.schemata", "stl_query", "pg_catalog.pg_class"):
         with pytest.raises(NotInTwinError, match="the system relation"):
             numbers.execute(f"SELECT * FROM {name}")
 
 
 def test_unsupported_is_told_apart_from_wrong(numbers: Session) -> None:
     with pytest.raises(NotInTwinError):
-        numbers.execute("SELECT AVG(a) FROM n")
+        numbers.execute("SELECT MEDIAN(a) FROM n")

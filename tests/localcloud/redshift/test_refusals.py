@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from lakeshift.errors import StatementFailed
+from localcloud import query
 from localcloud.redshift.engine import Warehouse
 from localcloud.redshift.errors import RedshiftError
+from localcloud.redshift.rules import page_of
 from localcloud.redshift.session import Session
+from tests.localcloud.redshift.server import Cloud
 
 REFUSALS = json.loads((Path(__file__).parent / "refusals.json").read_text())
 
@@ -34,8 +38,53 @@ def test_sql_that_redshift_refuses(kept: Session, refusal: dict[str, str]) -> No
         kept.execute(refusal["sql"])
 
     assert refusal["says"] in str(caught.value)
+    assert page_of(refusal["sql"], str(caught.value)).startswith("https://docs.aws.amazon.com/redshift")
     assert kept.execute("SELECT id, name FROM t").rows == [(1, "one")]
     assert kept.execute("SELECT table_name FROM svv_tables ORDER BY 1").rows == [("t",), ("u",)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "error", "page"),
+    [
+        ("CREATE TABLE x (a JSON)", 'ERROR: type "json" does not exist', "dg/c_unsupported-postgresql-datatypes.html"),
+        ("-- a\n /* b */ merge into t", 'ERROR: syntax error at or near "x"', "dg/r_MERGE.html"),
+        ("WITH s AS (SELECT 1) MERGE INTO t", "ERROR: Merge is not supported", "dg/r_MERGE.html"),
+        ("(SELECT 1", 'ERROR: syntax error at or near "1"', "dg/r_SELECT_synopsis.html"),
+        ("PRAGMA x", 'ERROR: syntax error at or near "PRAGMA"', "dg/c_SQL_commands.html"),
+        (
+            "SELECT 1",
+            "ERROR: x (see https://docs.aws.amazon.com/redshift-data/latest/a.html)\n  Detail: y",
+            "-data/latest/a.html",
+        ),
+    ],
+)
+def test_the_page_of_a_rule(sql: str, error: str, page: str) -> None:
+    assert page_of(sql, error) in (
+        f"https://docs.aws.amazon.com/redshift{page}",
+        f"https://docs.aws.amazon.com/redshift/latest/{page}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        (
+            "CREATE TABLE x (a STRING)",
+            "Next: the rule: https://docs.aws.amazon.com/redshift/latest/dg/c_Supported_data",
+        ),
+        ("ALTER TABLE nosuch ADD a INT", "Next: the rule: https://docs.aws.amazon.com/redshift/latest/dg/r_names.html"),
+        ("SELECT 1 EXCEPT ALL SELECT 2", "Next: the rule: https://docs.aws.amazon.com/redshift/latest/dg/r_UNION.html"),
+        ("UNLOAD ('SELECT 1') TO 's3://a/b'", "Next: see what the twin refuses of its own"),
+    ],
+)
+def test_the_command_names_the_page_of_the_rule(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, sql: str, says: str
+) -> None:
+    monkeypatch.setattr(query, "endpoints", lambda _: {"aws": cloud.data.meta.endpoint_url})
+    assert query.redshift("SELECT 1 AS one") == [{"one": 1}]
+    with pytest.raises(StatementFailed) as caught:
+        query.redshift(sql)
+    assert says in str(caught.value)
 
 
 def test_every_refusal_has_its_aws_page() -> None:

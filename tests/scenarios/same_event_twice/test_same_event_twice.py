@@ -58,4 +58,4 @@ def test_uploading_again_replaces_and_keeps_the_previous_version(cloud: Cloud) -
     assert second != first
     assert cloud.wait(second).state is RunState.SUCCEEDED
     assert cloud.redshift("SELECT COUNT(*) AS n FROM again.orders") == [{"n": 4}]
-    assert cloud.redshift("SELECT COUNT(*) AS n FROM again.orders__ls_prev") == [{"n": 3}]
+    assert cloud.redshift(f"SELECT COUNT(*) AS n FROM again.orders__ls_{second[-12:]}_old") == [{"n": 3}]

@@ -2,7 +2,7 @@ DROP TABLE IF EXISTS "shop"."orders__ls_0123456789ab";
 
 CREATE TABLE "shop"."orders__ls_0123456789ab" (
   "id" BIGINT NOT NULL,
-  "no""te" VARCHAR(65535)
+  "no_te_a6500123" VARCHAR(65535)
 );
 
 COPY "shop"."orders__ls_0123456789ab"

@@ -1,0 +1,102 @@
+"""The functions that Redshift runs on its compute nodes, each with the page that documents it.
+
+https://docs.aws.amazon.com/redshift/latest/dg/c_SQL_functions.html
+"""
+
+from __future__ import annotations
+
+_DG = "https://docs.aws.amazon.com/redshift/latest/dg"
+_FAMILIES: dict[str, str] = {
+    "c_Aggregate_Functions.html": (
+        "ANY_VALUE AVG COUNT LISTAGG MAX MEDIAN MIN PERCENTILE_CONT PERCENTILE_DISC STDDEV STDDEV_SAMP "
+        "STDDEV_POP SUM VARIANCE VAR_SAMP VAR_POP GROUPING"
+    ),
+    "c_bitwise_aggregate_functions.html": "BIT_AND BIT_OR BOOL_AND BOOL_OR",
+    "c_Array_Functions.html": (
+        "ARRAY ARRAY_CONCAT ARRAY_CONTAINS ARRAY_DISTINCT ARRAY_EXCEPT ARRAY_FLATTEN ARRAY_INTERSECTION "
+        "ARRAY_POSITION ARRAY_POSITIONS ARRAY_SORT ARRAY_UNION ARRAYS_OVERLAP GET_ARRAY_LENGTH SPLIT_TO_ARRAY "
+        "SUBARRAY"
+    ),
+    "c_Type_Info_Functions.html": (
+        "JSON_SIZE JSON_TYPEOF IS_ARRAY IS_BIGINT IS_BOOLEAN IS_CHAR IS_DECIMAL IS_FLOAT IS_INTEGER IS_OBJECT "
+        "IS_SCALAR IS_SMALLINT IS_VARCHAR"
+    ),
+    "Object_Functions.html": "OBJECT OBJECT_TRANSFORM LOWER_ATTRIBUTE_NAMES UPPER_ATTRIBUTE_NAMES",
+    "json-functions.html": (
+        "CAN_JSON_PARSE JSON_PARSE JSON_SERIALIZE JSON_SERIALIZE_TO_VARBYTE JSON_ARRAY_LENGTH "
+        "JSON_EXTRACT_ARRAY_ELEMENT_TEXT JSON_EXTRACT_PATH_TEXT IS_VALID_JSON IS_VALID_JSON_ARRAY"
+    ),
+    "c_conditional_expressions.html": "COALESCE NVL NVL2 NULLIF GREATEST LEAST DECODE",
+    "Date_functions_header.html": (
+        "ADD_MONTHS CONVERT_TIMEZONE DATE_CMP DATE_PART DATEADD DATEDIFF DATE_TRUNC DATE_PART_YEAR GETDATE "
+        "LAST_DAY MONTHS_BETWEEN NEXT_DAY SYSDATE TIMEOFDAY TIMEZONE TO_TIMESTAMP TRUNC"
+    ),
+    "r_Data_type_formatting.html": "TO_CHAR TO_DATE TO_NUMBER TEXT_TO_INT_ALT TEXT_TO_NUMERIC_ALT",
+    "hash-functions.html": "CHECKSUM FARMFINGERPRINT64 FUNC_SHA1 FNV_HASH MD5 SHA SHA1 SHA2 MURMUR3_32_HASH",
+    "Math_functions.html": (
+        "ABS ACOS ASIN ATAN ATAN2 CBRT CEIL CEILING COS COT DEGREES DEXP EXP FLOOR DLOG1 LN DLOG10 LOG MOD PI "
+        "POW POWER RADIANS RANDOM ROUND SIN SIGN SQRT TAN TRUNC TO_HEX"
+    ),
+    "String_functions_header.html": (
+        "ASCII BPCHARCMP BTRIM CHAR_LENGTH CHARACTER_LENGTH CHARINDEX CHR COLLATE CONCAT CRC32 DIFFERENCE "
+        "INITCAP LEFT LEN LENGTH LOWER LPAD LTRIM OCTETINDEX OCTET_LENGTH POSITION QUOTE_IDENT QUOTE_LITERAL "
+        "REGEXP_COUNT REGEXP_INSTR REGEXP_REPLACE REGEXP_SUBSTR REPEAT REPLACE REPLICATE REVERSE RIGHT RPAD "
+        "RTRIM SOUNDEX SPLIT_PART STRPOS STRTOL SUBSTR SUBSTRING TEXTLEN TRANSLATE TRIM UPPER"
+    ),
+    "varbyte-functions.html": "FROM_HEX FROM_VARBYTE GETBIT TO_VARBYTE",
+    "c_Window_functions.html": (
+        "CUME_DIST DENSE_RANK FIRST_VALUE LAG LAST_VALUE LEAD NTH_VALUE NTILE PERCENT_RANK RANK "
+        "RATIO_TO_REPORT ROW_NUMBER"
+    ),
+    "geospatial-functions.html": (
+        "ST_AREA ST_ASBINARY ST_ASEWKT ST_ASGEOJSON ST_ASTEXT ST_CONTAINS ST_DISTANCE ST_GEOGFROMTEXT "
+        "ST_GEOMFROMTEXT ST_INTERSECTS ST_LENGTH ST_MAKEPOINT ST_POINT ST_X ST_Y"
+    ),
+}
+FUNCTIONS: dict[str, str] = {name: f"{_DG}/{page}" for page, names in _FAMILIES.items() for name in names.split()}
+"""Name -> link."""
+
+UNSUPPORTED: tuple[str, ...] = (
+    "AGE",
+    "ARRAY_APPEND",
+    "ARRAY_LENGTH",
+    "ARRAY_TO_STRING",
+    "BIT_LENGTH",
+    "CLOCK_TIMESTAMP",
+    "CONVERT",
+    "CORR",
+    "COVAR_POP",
+    "COVAR_SAMP",
+    "DECODE64",
+    "DIV",
+    "ENCODE",
+    "FORMAT",
+    "GET_BIT",
+    "GET_BYTE",
+    "JUSTIFY_DAYS",
+    "JUSTIFY_HOURS",
+    "JUSTIFY_INTERVAL",
+    "LOCALTIME",
+    "LOCALTIMESTAMP",
+    "OVERLAY",
+    "REGEXP_MATCHES",
+    "REGEXP_SPLIT_TO_ARRAY",
+    "REGEXP_SPLIT_TO_TABLE",
+    "REGR_SLOPE",
+    "SETSEED",
+    "SET_BIT",
+    "SET_BYTE",
+    "SIMILAR",
+    "STRING_TO_ARRAY",
+    "TO_ASCII",
+    "WIDTH_BUCKET",
+    "XML_AGG",
+    "BIT_XOR",
+    "STARTS_WITH",
+    "ENDS_WITH",
+    "CONTAINS_SUBSTR",
+)
+"""Names that readers expect from PostgreSQL or BigQuery and that Redshift does not run.
+
+https://docs.aws.amazon.com/redshift/latest/dg/c_unsupported-postgresql-functions.html
+"""

@@ -1,0 +1,96 @@
+"""What must hold of staging before it is merged or appended: keys and cursors that leave nothing to chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lakeshift.errors import ValidationFailed
+from lakeshift.lake.records import QUARANTINED
+from lakeshift.load import merge, quarantine, sql
+from lakeshift.model import ExtractManifest, MergePlan, TablePlan
+from lakeshift.ports import Warehouse
+
+_NOTHING = "nothing was published"
+
+
+def check_append(warehouse: Warehouse, plan: TablePlan, column: str) -> None:
+    """Raise ValidationFailed for rows without a value in the column that appending goes by; it would never see them."""
+    (row,) = warehouse.query(sql.count_nulls(plan, column))
+    if missing := int(str(row[0])):
+        raise ValidationFailed(
+            f"{column} is NULL in {missing:,} rows, which appending by it would never see",
+            where=plan.source.id,
+            next_step=f'take it by another column, or by "key"; {_NOTHING}.',
+        )
+
+
+def check_merge(warehouse: Warehouse, plan: TablePlan, extracted: ExtractManifest) -> None:
+    """Make sure that each key stands for one row, which the target can be told to have.
+
+    Raises:
+        ValidationFailed: keys that are NULL, end in blanks, do not fit, or have several latest rows; and keys of the
+            source that an increment has not read and the target does not have.
+    """
+    if plan.merge is None:
+        return
+    _check_names(warehouse, plan, plan.merge, extracted)
+    if _count(warehouse, merge.repeated(plan)):
+        _check_latest(warehouse, plan, plan.merge)
+    if plan.merge.deletes and plan.increment:
+        _check_complete(warehouse, plan, extracted)
+
+
+def duplicates(warehouse: Warehouse, plan: TablePlan) -> bool:
+    """Whether staging has several rows for a key."""
+    return plan.merge is not None and _count(warehouse, merge.repeated(plan)) > 0
+
+
+def _check_names(warehouse: Warehouse, plan: TablePlan, terms: MergePlan, extracted: ExtractManifest) -> None:
+    (found,) = warehouse.query(merge.nulls(plan))
+    rows, *counts = (int(str(value)) for value in found)
+    problems = _said("is NULL in", terms.key, [rows - count for count in counts])
+    if texts := merge.text_keys(plan):
+        (blanks,) = warehouse.query(merge.blanks(plan))
+        ends = [int(str(one or 0)) for one in blanks]
+        problems += _said("ends in a blank, which Redshift passes over, in", texts, ends)
+    left = {one.path: one.count for one in extracted.misfits if one.action == QUARANTINED and one.path in terms.key}
+    problems += _said("does not fit in", list(left), list(left.values()))
+    if problems:
+        step = f"mend these rows in the source, name another key, or leave them out by a filter; {_NOTHING}."
+        raise ValidationFailed("; ".join(problems), where=plan.source.id, next_step=step)
+
+
+def _said(what: str, names: Sequence[str], counts: Sequence[int]) -> list[str]:
+    found = zip(names, counts, strict=True)
+    return [f"the key column {name} {what} {count:,} rows" for name, count in found if count]
+
+
+def _check_latest(warehouse: Warehouse, plan: TablePlan, terms: MergePlan) -> None:
+    if open_ := _count(warehouse, merge.undecided(plan)):
+        key = ", ".join(terms.key)
+        why = f"with the same greatest {terms.cursor}" if terms.cursor else "and no column says which is the latest"
+        raise ValidationFailed(
+            f"{open_:,} keys ({key}) have several different rows {why}",
+            where=plan.source.id,
+            next_step=f'name a "column" that tells them apart, or a longer "key"; {_NOTHING}.',
+        )
+
+
+def _check_complete(warehouse: Warehouse, plan: TablePlan, extracted: ExtractManifest) -> None:
+    loaded = _count(warehouse, merge.count_keys(plan))
+    if loaded != extracted.keys_read:
+        raise ValidationFailed(f"{loaded} keys were loaded of {extracted.keys_read}", where=plan.source.id)
+    stands = {str(row[0]) for row in warehouse.query(quarantine.standing(plan))}
+    recorded = quarantine.table_name(plan) in stands
+    if lost := _count(warehouse, merge.missing(plan, records=bool(extracted.records), recorded=recorded)):
+        column = plan.merge.cursor if plan.merge else ""
+        raise ValidationFailed(
+            f"{lost:,} keys of the source are neither in the target nor among those that were read: {column} of new "
+            "rows was less than its greatest value at the last run",
+            where=plan.source.id,
+            next_step=f'leave "column" out for one run, which merges all rows; {_NOTHING}.',
+        )
+
+
+def _count(warehouse: Warehouse, question: str) -> int:
+    return int(str(warehouse.query(question)[0][0]))

@@ -1,0 +1,118 @@
+"""Values of Redshift's functions by its guide, and what the twin refuses because the guide does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from localcloud.redshift.engine import Warehouse
+from localcloud.redshift.errors import RedshiftError
+from localcloud.redshift.hashes import fingerprint
+from localcloud.redshift.session import Session
+
+VALUES = [
+    ("SELECT REGEXP_SUBSTR('the fox', 'FOX', 1, 1, 'p')", ""),
+    ("SELECT REGEXP_SUBSTR('passwd7 plain A1234 a1234', '(?=[^ ]*[a-z])(?=[^ ]*[0-9])[^ ]+', 1, 2, 'p')", "a1234"),
+    ("SELECT REGEXP_SUBSTR('a@b.c', '@([^.]*)', 1, 1, 'ep')", "b"),
+    ("SELECT REGEXP_SUBSTR(NULL::VARCHAR, 'a', 1, 1, 'p')", None),
+    ("SELECT REGEXP_INSTR('Cum@accumsan.com', '@[^.]*', 1, 1, 0, 'p')", 4),
+    ("SELECT REGEXP_INSTR('Cum@accumsan.com', '@[^.]*', 1, 1, 1, 'p')", 13),
+    ("SELECT REGEXP_INSTR('aaa', 'b', 1, 1, 0, 'p')", 0),
+    ("SELECT REGEXP_COUNT('abcabc', '[[:lower:]]c', 1, 'p')", 2),
+    (
+        "SELECT REGEXP_REPLACE('passwd7 plain A1234 a1234', '(?=[^ ]*[a-z])(?=[^ ]*[0-9])[^ ]+', '[hidden]', 1, 'p')",
+        "[hidden] plain A1234 [hidden]",
+    ),
+    ("SELECT REGEXP_REPLACE('aXbX', 'X\\\\z', '', 1, 'p')", "aXb"),
+    ("SELECT FARMFINGERPRINT64('Amazon Redshift')", 8085098817162212970),
+    ("SELECT FARMFINGERPRINT64('Amazon Redshift'::VARBYTE)", 8085098817162212970),
+    ("SELECT LEN(SHA2('a', 512)), LEN(SHA2('a', 384))", 128),
+    ("SELECT FROM_VARBYTE(FROM_HEX('ffe0'), 'base64')", "/+A="),
+    ("SELECT TO_HEX(TO_VARBYTE('/+A=', 'base64'))", "ffe0"),
+    ("SELECT TO_HEX(SUBSTRING(FROM_HEX('61626364'), 2, 2))", "6263"),
+    ("SELECT ASCII(''), ASCII('é')", 0),
+    ("SELECT TRANSLATE('mint tea', 'inea', 'osin')", "most tin"),
+    ("SELECT LAST_DAY('2024-02-10'::DATE)", "2024-02-29"),
+    ("SELECT TO_DATE('02 10 2024', 'MM DD YYYY')", "2024-02-10"),
+    ("SELECT TO_TIMESTAMP('2011-12-18 23:38:15', 'YYYY-MM-DD HH24:MI:SS')", "2011-12-18 23:38:15+00"),
+    ("SELECT TO_CHAR('2009-12-31 23:15:59'::TIMESTAMP, 'Month-Dy-DD-YYYY HH12:MIPM')", "December -Thu-31-2009 11:15PM"),
+    ("SELECT TO_CHAR('2009-12-31 23:15:59'::TIMESTAMP, 'DDD')", "365"),
+    ("SELECT TO_CHAR('2022-05-16 23:15:59'::TIMESTAMP, 'ID')", "1"),
+    ("SELECT TO_CHAR('2021-01-03'::DATE, 'IYYY IW D Q')", "2020 53 1 1"),
+    ("SELECT TO_CHAR('0005-01-03'::DATE, 'YYYY')", "0005"),
+    ("SELECT DATEDIFF(minute, '20:00:00'::TIME, '21:00:00'::TIME)", 60),
+    ("SELECT DATEDIFF(microsecond, '1969-12-31 23:59:59.9'::TIMESTAMP, '1970-01-01'::TIMESTAMP)", 100000),
+    ("SELECT LOG(100), PI()", 2.0),
+    ("SELECT COS(0), ATAN2(0, 1)", 1.0),
+    ("SELECT ARRAY(1, 50, NULL, 100)", "[1,50,null,100]"),
+    ("SELECT ARRAY(1, 'abc', TRUE, 3.14)", '[1,"abc",true,3.14]'),
+    ("SELECT ARRAY()", "[]"),
+    ("SELECT OBJECT('foo', 1, 'a\"', ARRAY(NULL))", '{"foo":1,"a\\"":[null]}'),
+    ("SELECT OBJECT()", "{}"),
+    ("SELECT ARRAY_CONCAT(ARRAY(10001, 10002), ARRAY('ab', 'cd'))", '[10001,10002,"ab","cd"]'),
+    ("SELECT ARRAY_FLATTEN(ARRAY(ARRAY(1, 2), ARRAY(3), 4))", "[1,2,3,4]"),
+    ("SELECT SUBARRAY(ARRAY('a', 'b', 'c', 'd', 'e', 'f'), 2, 3)", '["c","d","e"]'),
+    ("SELECT SPLIT_TO_ARRAY('12|345|6789', '|')", '["12","345","6789"]'),
+    ("SELECT SPLIT_TO_ARRAY('a,\"b', ',')", '["a","\\"b"]'),
+    ("SELECT ARRAY_CONCAT(NULL, ARRAY(1))", None),
+    ("SELECT LPAD('7', a, 'xy') FROM n", "x7"),
+    ("SELECT SUBSTRING('abc', a, a) FROM n", "bc"),
+]
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    warehouse = Warehouse(tmp_path_factory.mktemp("functions"))
+    session = warehouse.session("dev")
+    session.execute("CREATE TABLE n (a INT, b INT, e VARCHAR(5))")
+    session.execute("INSERT INTO n VALUES (2, -1, '')")
+    yield session
+    session.close()
+    warehouse.close()
+
+
+@pytest.mark.parametrize(("sql", "value"), VALUES)
+def test_value(session: Session, sql: str, value: object) -> None:
+    assert session.execute(sql).rows[0][0] == value
+
+
+UNCLEAR = [
+    "SELECT REGEXP_REPLACE('a', 'a', 'b')",
+    "SELECT REGEXP_REPLACE('a', e, 'b', 1, 'p') FROM n",
+    "SELECT REGEXP_REPLACE('a', '(a)', '$1', 1, 'p')",
+    "SELECT REGEXP_COUNT('a', 'b*', 1, 'p')",
+    "SELECT REGEXP_COUNT('a', '\\\\s', 1, 'p')",
+    "SELECT REGEXP_SUBSTR('b', '(a)|b', 1, 1, 'ep')",
+    "SELECT REGEXP_COUNT('a', '(', 1, 'p')",
+    "SELECT STRPOS('a', e) FROM n",
+    "SELECT REPLACE('a', e, 'b') FROM n",
+    "SELECT SUBSTRING('abc', b) FROM n",
+    "SELECT SUBSTRING('abc', 1, b) FROM n",
+    "SELECT LEFT('abc', b) FROM n",
+    "SELECT SPLIT_TO_ARRAY(e, ',') FROM n",
+    "SELECT ARRAY_CONCAT(JSON_PARSE('1'), ARRAY(1))",
+    "SELECT TO_DATE('2024-1-1', 'YYYY-MM-DD')",
+    "SELECT TO_DATE('x', 'Month')",
+    "SELECT TO_CHAR(SYSDATE, 'YYYY\"T\"')",
+    "SELECT FARMFINGERPRINT64(REPEAT('a', 65))",
+]
+
+
+@pytest.mark.parametrize("sql", UNCLEAR)
+def test_what_the_guide_does_not_say_is_refused(session: Session, sql: str) -> None:
+    with pytest.raises(RedshiftError, match="the local Redshift twin does not support"):
+        session.execute(sql)
+
+
+@pytest.mark.parametrize("sql", ["SELECT ARRAY_CONCAT(JSON_PARSE('[]'))", "SELECT PI(1)", "SELECT TRANSLATE('a', 'b')"])
+def test_another_number_of_arguments_does_not_exist(session: Session, sql: str) -> None:
+    with pytest.raises(RedshiftError, match="does not exist"):
+        session.execute(sql)
+
+
+def test_fingerprints_by_length_are_distinct_and_stable() -> None:
+    found = [fingerprint(b"x" * size) for size in range(65)]
+    assert len(set(found)) == 65
+    assert all(-(2**63) <= value < 2**63 for value in found)
+    assert fingerprint(b"1footrue") == -1541654101129638711

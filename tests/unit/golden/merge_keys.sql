@@ -1,0 +1,10 @@
+DROP TABLE IF EXISTS "shop"."orders__ls_0123456789ab_keys";
+
+CREATE TABLE "shop"."orders__ls_0123456789ab_keys" (
+  "id" BIGINT
+);
+
+COPY "shop"."orders__ls_0123456789ab_keys"
+FROM 's3://lake/raw/p/Shop/Orders/run=shop-0123456789ab/_manifest-0123456789.json'
+IAM_ROLE 'arn:aws:iam::123456789012:role/copy'
+FORMAT AS PARQUET MANIFEST;
