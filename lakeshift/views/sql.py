@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from lakeshift.load.history import Entry, insert
 from lakeshift.load.sql import HISTORY, instant
 from lakeshift.model import Finding, TargetRef, ViewPlan, ViewResult
 from lakeshift.types.names import literal, quoted
@@ -27,11 +28,8 @@ def batch(plan: ViewPlan, run: str, snapshot: datetime, file_url: str) -> list[s
 
     A view that binds late is not checked when it is made; one that cannot be asked must not stay.
     """
-    texts = (run, plan.source.id, plan.target.id, instant(snapshot), file_url)
-    history = (
-        f"INSERT INTO {HISTORY} (run, source, target, snapshot_at, manifest, row_count, published_at)\n"
-        f"VALUES ({', '.join(literal(text) for text in texts)}, 0, GETDATE())"
-    )
+    entry = Entry(run, plan.source.id, instant(snapshot), file_url)
+    history = insert(f"VALUES ({entry.row(plan.target.id, '0', None)})")
     return [create(plan), f"SELECT * FROM {_name(plan.target)} LIMIT 0", history]  # noqa: S608
 
 

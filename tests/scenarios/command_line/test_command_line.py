@@ -58,7 +58,7 @@ def test_seed_run_status_report_and_sql(shell: Shell) -> None:
     assert (code, report["run"], report["status"]) == (0, run, "succeeded")
     (table,) = report["tables"]
     assert (table["source"], table["target"], table["status"]) == ("demo.shell.orders", "shell.orders", "published")
-    assert table["rows"] == {"source": 2, "lake": 2, "target": 2}
+    assert table["rows"] == {"source": 2, "lake": 2, "target": 2, "quarantined": 0, "mended": 0}
     noted = [line for line in done.stdout.splitlines() if line.startswith("note ")]
     assert noted == [f"note demo.shell.orders: {text}" for text in table["notes"]]
     assert any("big" in line for line in noted)
