@@ -169,7 +169,7 @@ PROTOCOLS = {
 }
 
 # Tried each time the whole suite runs; the others, which take minutes, by `make test-crash`.
-EVERY_TIME = ("swap", "merge with deletes")
+EVERY_TIME = ("swap",)
 
 
 def each() -> list[ParameterSet]:

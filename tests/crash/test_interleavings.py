@@ -268,6 +268,7 @@ class _AtOnce:
         return name
 
 
+@pytest.mark.exhaustive
 @pytest.mark.xdist_group("interleavings")
 def test_no_interleaving_publishes_twice_or_wrongly(record_property: Callable[[str, object], None]) -> None:
     Deliveries.tried.clear()
