@@ -83,11 +83,6 @@ def cast(node: exp.Expr, target: str) -> exp.Cast:
     return exp.Cast(this=node, to=exp.DataType.build(target, dialect="redshift"))
 
 
-def try_cast(node: exp.Expr, target: str) -> exp.TryCast:
-    """`TRY_CAST(node AS target)`: NULL where the value has no such form."""
-    return exp.TryCast(this=node, to=exp.DataType.build(target, dialect="redshift"))
-
-
 def text(value: str) -> exp.Literal:
     """A string literal; quotes and backslashes are escaped when it is printed."""
     return exp.Literal.string(value)

@@ -501,11 +501,3 @@ _STRUCTURAL: dict[type[exp.Expr], Callable[[exp.Expr, Context], exp.Expr]] = {
 def structural(kind: type[exp.Expr], handler: Callable[[exp.Expr, Context], exp.Expr]) -> None:
     """Adds a handler for nodes that need to know where they stand."""
     _STRUCTURAL[kind] = handler
-
-
-def fields_in(source: Field) -> tuple[Field, ...]:
-    """The columns that a STRUCT value gives to a star."""
-    return tuple(
-        Field(found or f"f{at}_", of, _navigate(source.node.copy(), source.kind, [exp.to_identifier(found)]))
-        for at, (found, of) in enumerate(kinds.fields(source.kind))
-    )

@@ -18,7 +18,6 @@ NULL = "NULL"
 NESTED = ("ARRAY<", "STRUCT<")
 _BIGQUERY = BigQuery()
 _RANKS = {"INT64": 0, "NUMERIC": 1, "BIGNUMERIC": 2, "FLOAT64": 3}
-_TO_FLOAT = {"INT64", "NUMERIC", "BIGNUMERIC"}
 # Names that BigQuery's schema files use beside those of GoogleSQL.
 _LEGACY = {
     "INTEGER": "INT64",

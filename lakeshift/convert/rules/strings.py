@@ -32,7 +32,6 @@ from lakeshift.convert.rules.arguments import (
 from lakeshift.convert.rules.casts import convert_kind
 
 _ST, _TEXT, _BYTES = "STRING", ("STRING",), ("BYTES",)
-_LEN = "https://docs.aws.amazon.com/redshift/latest/dg/r_LEN.html"
 # Unicode's White_Space, which TRIM takes away.
 _BLANKS = "\t\n\x0b\x0c\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
 
