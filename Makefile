@@ -8,17 +8,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.8
 SETUP := $(VENV)/.ready
+BROWSER := $(VENV)/.browser
+AS_ROOT := $(shell test "$$(id -u)" = 0 || echo sudo -n)
 
 UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --python-version 3.11 --no-header --no-emit-index-url --quiet
 # What Lambda and Glue install: a part of requirements.lock, as wheels for their Linux.
 LAMBDA_LOCK := --extra aws --extra bigquery --python-platform x86_64-manylinux_2_28 --no-annotate --no-emit-find-links
 
-.PHONY: help setup demo test test-crash pr synth bench bench-extract build lock format lint types clean
+.PHONY: help setup demo test test-crash pr synth bench bench-extract bench-validate build lock format lint types clean
 
 help: ## Show this text
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-setup: $(SETUP) ## Virtual environment with the locked dependencies
+setup: $(SETUP) $(BROWSER) ## Virtual environment with the locked dependencies; a browser for tests, where apt-get works
 
 $(SETUP): requirements.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -28,13 +30,20 @@ $(SETUP): requirements.lock
 	$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python --editable .
 	@touch $(SETUP)
 
+# Tests look at reports in a real browser and on paper. Where these packages cannot be had they are skipped, and say so.
+$(BROWSER): $(SETUP)
+	@{ command -v chromium && command -v pdftotext; } >/dev/null \
+	  || { $(AS_ROOT) apt-get update -qq && $(AS_ROOT) env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core poppler-utils; } >/dev/null 2>&1 \
+	  || echo "no Chromium or poppler-utils here: tests of the report page will be skipped"
+	@touch $(BROWSER)
+
 demo: $(SETUP) ## Local cloud, real flights, from config upload to validated tables
 	$(BIN)/lakeshift local up --detach
 	$(BIN)/python -m localcloud.flights .lakeshift/flights --seed
 	$(BIN)/lakeshift run examples/flights/flights.json
 	@echo "The local cloud still runs: lakeshift report RUN --json, lakeshift local sql redshift \"...\", lakeshift local down"
 
-test: $(SETUP) build ## The test suite, all but the long enumerations of test-crash
+test: $(SETUP) $(BROWSER) build ## The test suite, all but the long enumerations of test-crash
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not exhaustive"
 
 test-crash: $(SETUP) ## The crash tests alone; prints how many points and interleavings were tried
@@ -63,6 +72,9 @@ bench: $(SETUP) build ## Measurements
 
 bench-extract: $(SETUP) ## The extract against its peers and the machine's limit
 	$(BIN)/python -m bench.extract
+
+bench-validate: $(SETUP) ## The validation gate: checksums against DuckDB's, its cost in an extract, bisecting, memory
+	$(BIN)/python -m bench.validate
 
 lock: $(SETUP) ## Lock the dependencies anew
 	$(UV_COMPILE) --all-extras --output-file requirements.lock

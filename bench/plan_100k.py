@@ -62,6 +62,10 @@ class Folder:
             file.seek(start)
             return file.read(length)
 
+    def size(self, bucket: str, key: str) -> int:
+        """Bytes of an object."""
+        return self.path(bucket, key).stat().st_size
+
 
 class Obliging:
     """A warehouse that does everything at once."""

@@ -79,7 +79,8 @@ def _functions(extract_mb: int, extract_storage_mb: int) -> Mapping[Verb, Functi
             "plan": FunctionSize(1024, 900),
             "extract": FunctionSize(extract_mb, 900, extract_storage_mb),
             "load": FunctionSize(512, 300),
-            "validate": FunctionSize(1024, 900),
+            # It decodes the files that extract has written, as many at a time.
+            "validate": FunctionSize(extract_mb, 900),
             "publish": FunctionSize(512, 300),
             "fail": FunctionSize(256, 60),
             "pending": FunctionSize(512, 300),

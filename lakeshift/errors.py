@@ -17,6 +17,7 @@ LakeshiftError
 │   ├── SchemaChanged            the source has changed in a way that the config does not let pass
 │   ├── PlanDrifted              source or config are not those any more that a plan was made for
 │   ├── QueryFailed              the query of a view failed, or would bill more than planned
+│   ├── ScanLimitExceeded        questions to the source would scan more than they may; none was asked
 │   ├── SplitMismatch            the plan is not the one that the ledger was made for
 │   ├── TargetMissing            database, workgroup, cluster or pre-created table does not exist
 │   ├── TargetMismatch           a pre-created table differs from the plan
@@ -163,6 +164,10 @@ class PlanDrifted(TerminalError):
 
 class QueryFailed(TerminalError):
     """The query that makes a table of a view failed, or would bill more than the plan says."""
+
+
+class ScanLimitExceeded(TerminalError):
+    """What the source would have to scan for a comparison is more than the limit; nothing was asked or billed."""
 
 
 class SplitMismatch(TerminalError):

@@ -380,6 +380,60 @@ class MisfitPolicy(StrEnum):
     NULL = "null"
 
 
+class Depth(StrEnum):
+    """How deep the gate looks before a table is published; each depth includes those before it.
+
+    SCHEMA: names and types. COUNT: rows in source, lake and target. AGGREGATES: NULLs, bounds, sums and lengths of
+    every column. CHECKSUM: every value, as sums over segments of rows. ROWS: every row, compared one by one.
+    """
+
+    SCHEMA = "schema"
+    COUNT = "count"
+    AGGREGATES = "aggregates"
+    CHECKSUM = "checksum"
+    ROWS = "rows"
+
+    def includes(self, other: Depth) -> bool:
+        """True when this depth looks at what `other` looks at."""
+        order = tuple(Depth)
+        return order.index(self) >= order.index(other)
+
+
+class Masking(StrEnum):
+    """Which values of rows are hidden in results and reports: none, texts and bytes, or all."""
+
+    NONE = "none"
+    TEXT = "text"
+    ALL = "all"
+
+
+class Gate(Noun):
+    """What must hold of a table before it is published.
+
+    Attributes:
+        rows, percent: so many rows may differ, or so many percent of them; the larger number counts.
+        max_rows: rows that are compared one by one at most; where more would have to be, the table fails.
+        mask: values that results and reports do not show.
+        anomalies: whether what stands out against earlier runs is reported, blocks, or is not looked for.
+        anomaly_score, anomaly_change: from where on it stands out; see `lakeshift.validate.anomaly`.
+        asks_source: the source is asked for its own checksums at the run's snapshot, which bills a scan.
+    """
+
+    depth: Depth = Depth.CHECKSUM
+    rows: int = 0
+    percent: float = 0.0
+    max_rows: int = 1_000_000
+    mask: Masking = Masking.TEXT
+    anomalies: Literal["report", "block", "off"] = "report"
+    anomaly_score: float = 3.5
+    anomaly_change: float = 0.5
+    asks_source: bool = False
+
+    def allows(self, differing: int, rows: int) -> bool:
+        """True when so many differing rows of a table of `rows` rows are within what is allowed."""
+        return differing <= max(self.rows, int(rows * self.percent / 100))
+
+
 class TablePlan(Noun):
     """Everything the later steps need for one table. What is printed as the plan is what runs.
 
@@ -412,6 +466,7 @@ class TablePlan(Noun):
         merge: how rows are told apart in a table that is merged by key; None for one that is not.
         description: of the table, as the source has it.
         append: target column by which rows are appended; "" for a table that is not.
+        gate: what must hold before it is published; None in plans that were written before there was a choice.
     """
 
     run: str
@@ -457,6 +512,7 @@ class TablePlan(Noun):
     merge: MergePlan | None = None
     description: str = ""
     append: str = ""
+    gate: Gate | None = None
 
     @property
     def split(self) -> str:
@@ -673,6 +729,73 @@ class MisfitCount(Noun):
     limit: int | None = None
 
 
+class CheckStatus(StrEnum):
+    """What a check has found.
+
+    EQUAL_BY_VALUE: spelled differently on both sides (the keys of a JSON object in another order, say), and the same
+    value. NOT_CHECKED: there was nothing to compare with; `difference` says why.
+    """
+
+    OK = "ok"
+    FAILED = "failed"
+    EQUAL_BY_VALUE = "equal_by_value"
+    NOT_CHECKED = "not_checked"
+
+
+class CheckResult(Noun):
+    """One check of the gate on one column of a table, or on the table as a whole.
+
+    Attributes:
+        table: the source's full name.
+        column: the target's column, `child.column` in a child table; "" where it is about the table.
+        check: what was compared: `schema`, `rows`, `nulls`, `min`, `checksum`, `file` and so on.
+        source_value, lake_value, target_value: what the places have, as text; None where a place was not asked.
+        difference: what differs, in words without values of rows; "" where nothing does.
+        seconds, bytes_scanned: what the check took; those that share a pass carry its cost on one of them.
+    """
+
+    run: str
+    table: str
+    column: str
+    check: str
+    source_value: str | None = None
+    lake_value: str | None = None
+    target_value: str | None = None
+    difference: str = ""
+    status: CheckStatus = CheckStatus.OK
+    seconds: float = 0.0
+    bytes_scanned: int = 0
+
+
+class Verdict(Noun):
+    """What the gate says of a table, in the ledger; the results themselves stand in the lake bucket.
+
+    Attributes:
+        checks: how many results have which status.
+        columns: those that differ, the first of them.
+        segments: those that differ, of so many as `segment_count` says.
+        files: lake files that are not as they were written.
+        rows: how many rows differ, as far as that is known.
+        results: key of the Parquet file of the results, in the lake bucket.
+        differences: prefix of the differing rows and their page, in the lake bucket; "" where there are none.
+        anomalies: how many measures stand out against earlier runs; None where nobody looked.
+    """
+
+    depth: Depth
+    passed: bool
+    checks: dict[CheckStatus, int] = {}
+    columns: tuple[str, ...] = ()
+    segments: tuple[int, ...] = ()
+    segment_count: int = 0
+    files: tuple[str, ...] = ()
+    rows: int | None = None
+    seconds: float = 0.0
+    bytes_scanned: int = 0
+    results: str = ""
+    differences: str = ""
+    anomalies: int | None = None
+
+
 class Span(Noun):
     """When a step worked on a table (UTC)."""
 
@@ -707,6 +830,13 @@ class RunRecord(Noun):
     notes: tuple[str, ...] = ()
 
 
+class Lease(Noun):
+    """Who alone does something for all runs, until when at the latest."""
+
+    holder: str
+    until: datetime
+
+
 class Place(Noun):
     """Bytes of an object: where one table's plan stands among others."""
 
@@ -729,6 +859,7 @@ class TableRecord(Noun):
         misfits: values that the target cannot hold, by column and reason.
         pending: the table waits for the scheduled load, until it is published or has failed.
         notes: columns that change their form on the way, and how.
+        verdict: what the gate has said; None before it has.
         version: counts writes; a write succeeds only on the version that was read.
     """
 
@@ -750,6 +881,7 @@ class TableRecord(Noun):
     misfits: tuple[MisfitCount, ...] = ()
     pending: bool = False
     notes: tuple[str, ...] = ()
+    verdict: Verdict | None = None
     version: int = 0
 
 

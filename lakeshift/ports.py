@@ -13,6 +13,7 @@ from typing_extensions import Buffer
 
 from lakeshift.model import (
     ChunkRecord,
+    Lease,
     Order,
     Partition,
     RunRecord,
@@ -46,6 +47,9 @@ class ObjectStore(Protocol):
     def read_range(self, bucket: str, key: str, start: int, length: int) -> bytes:
         """Read `length` bytes from byte `start`."""
 
+    def size(self, bucket: str, key: str) -> int:
+        """Bytes of an object; KeyError when absent."""
+
     def upload(
         self, bucket: str, key: str, content_type: str = "application/octet-stream"
     ) -> AbstractContextManager[Upload]:
@@ -78,6 +82,14 @@ class Children:
     remainder: str
 
 
+@dataclass(frozen=True)
+class Answer:
+    """Rows of a question that the source has answered itself, and the bytes that it scanned for them."""
+
+    rows: tuple[tuple[object, ...], ...]
+    bytes: int
+
+
 class Source(Protocol):
     """A database to read from. All methods raise SourceNotFound, SourceForbidden or SourceBusy."""
 
@@ -99,6 +111,16 @@ class Source(Protocol):
     def estimate(self, sql: str) -> int:
         """Bytes that a query would scan and bill; QueryFailed when it is no query that can run."""
 
+    def ask(self, sql: str, max_bytes: int) -> Answer:
+        """Run one SELECT to its end inside the source and return all rows.
+
+        Args:
+            max_bytes: what it may scan, e.g. its own estimate; a little more passes, for what is rounded up in a bill.
+
+        Raises:
+            QueryFailed: it is refused, or would bill more; nothing is billed then.
+        """
+
     def make_result(self, plan: TablePlan) -> bool:
         """Start the plan's query once and look whether its result is there; true when it is.
 
@@ -108,6 +130,9 @@ class Source(Protocol):
 
     def count(self, plan: TablePlan) -> int:
         """Rows of the plan's slices at its snapshot, under its filter."""
+
+    def relation(self, plan: TablePlan) -> str:
+        """The rows that `count` counts, as a table expression for `ask`: the plan's columns by the source's names."""
 
     def open_session(self, plan: TablePlan, part: Slice) -> ReadSession:
         """Open a read session of a slice at the plan's snapshot."""
@@ -199,6 +224,12 @@ class Ledger(Protocol):
 
     def pending(self) -> list[tuple[str, str]]:
         """(run, table) of all tables whose record says `pending`."""
+
+    def lease(self, name: str) -> Lease | None:
+        """What stands there under the name, also when its time is over; None where nobody ever had it."""
+
+    def take(self, name: str, lease: Lease, stands: Lease | None) -> bool:
+        """Write a lease in the place of `stands`; false when another one stands there now."""
 
     def add_chunks(self, records: Sequence[ChunkRecord]) -> None:
         """Insert chunks that are not there; those that are stay as they are."""

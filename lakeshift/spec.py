@@ -132,6 +132,54 @@ class Nested(Part):
     )
 
 
+class Tolerance(Part):
+    """How many rows may differ; the larger number counts. By default none may."""
+
+    rows: Annotated[int, Field(ge=0)] = Field(default=0, description="So many rows of a table may differ.")
+    percent: Annotated[float, Field(ge=0, le=100)] = Field(
+        default=0.0, description="So many percent of a table's rows may differ."
+    )
+
+
+class Validation(Part):
+    """How deep the gate looks before a table is published; each depth includes those before it."""
+
+    depth: Literal["schema", "count", "aggregates", "checksum", "rows"] = Field(
+        default="checksum",
+        description="schema: names and types. count: rows in source, lake and target. aggregates: NULLs, bounds, sums, "
+        "lengths of every column. checksum: every value, by sums over segments of rows. rows: every row, one by one.",
+    )
+    tolerance: Tolerance = Field(default=Tolerance(), description="How many rows may differ.")
+    max_rows_compared: Annotated[int, Field(ge=1)] = Field(
+        default=1_000_000,
+        description="Rows that are compared one by one at most; a table where more would have to be fails.",
+    )
+    mask: Literal["none", "text", "all"] = Field(
+        default="text", description="Values of rows that results and reports hide: none, texts and bytes, or all."
+    )
+    anomalies: Literal["report", "block", "off"] = Field(
+        default="report",
+        description="Rows, NULLs and values unlike those of the runs before. report: the report says so. block: the "
+        "table is not published. off: nothing is compared or remembered.",
+    )
+    anomaly_score: Annotated[float, Field(gt=0)] = Field(
+        default=3.5, description="With three earlier runs or more: standard deviations (robust ones) that are usual."
+    )
+    anomaly_change: Annotated[float, Field(gt=0)] = Field(
+        default=0.5, description="With fewer: change that is usual, as a part of what was there; 0.5 is 50 %."
+    )
+    source: Literal["extract", "query"] = Field(
+        default="extract",
+        description="What stands for the source. extract: checksums taken while it was read, at no second read. query: "
+        "it is asked for the same sums itself as well, which bills a scan of the columns.",
+    )
+    max_source_bytes: Annotated[int, Field(ge=0)] = Field(
+        default=1024**4,
+        description="Bytes that the source may scan, and bill, for the questions of one run or one command; more is "
+        "refused by its estimate, before anything is asked. The file's counts, not a table's.",
+    )
+
+
 class TableRule(Part):
     """What holds for some tables of a data set; the first rule that matches a table counts, alone."""
 
@@ -158,6 +206,7 @@ class TableRule(Part):
         description="Tables over 1,600 columns. refuse: by name. super: the last columns are folded into __ls_wide.",
     )
     misfits: Misfits | None = Field(default=None, description="As the file's; stronger than it.")
+    validation: Validation | None = Field(default=None, description="As the file's, in its place as a whole.")
 
     @field_validator("filter")
     @classmethod
@@ -325,14 +374,6 @@ class Load(Part):
     )
 
 
-class Validation(Part):
-    """How deep the gate looks before a table is published."""
-
-    depth: Literal["schema", "count"] = Field(
-        default="count", description="schema: names and types. count: also rows in source, lake and target."
-    )
-
-
 Policy = Literal["apply", "approve", "refuse"]
 
 
@@ -345,6 +386,22 @@ class SchemaChange(Part):
     safe: Policy = Field(default="apply", description="Columns that are new, and what changes nothing that was there.")
     widen: Policy = Field(default="apply", description="Types that hold all values of the old ones.")
     breaking: Policy = Field(default="approve", description="Columns that are gone, and all other changes of types.")
+
+
+class Types(Part):
+    """How wide the target's types are."""
+
+    measured: bool = Field(
+        default=False,
+        description="Ask the source how long texts and how large BIGNUMERICs are, by a query that bills, when the run "
+        "is planned; by default the declared types decide.",
+    )
+    headroom: Annotated[float, Field(ge=1, le=1000)] = Field(
+        default=2.0, description="How many times the longest value a measured text may have, before it is rounded up."
+    )
+    max_bytes: Annotated[int, Field(ge=1)] = Field(
+        default=1024**4, description="What the question may scan, in bytes; a table above it keeps its declared types."
+    )
 
 
 class AcceptedPlan(Part):
@@ -385,6 +442,7 @@ class Migration(Part):
     schema_change: SchemaChange = Field(
         default=SchemaChange(), description="What may happen to tables whose columns have changed."
     )
+    types: Types = Field(default=Types(), description="How wide the target's types are.")
     plan: AcceptedPlan | None = Field(default=None, description="The plan to follow; written by `run --plan`.")
     reload: Reload | None = Field(default=None, description="What to load again; written by `lakeshift load`.")
 
@@ -488,6 +546,7 @@ _MODELS: dict[str, type[Part]] = {
     "lake": Lake,
     "load": Load,
     "validation": Validation,
+    "tolerance": Tolerance,
     "schemaChange": SchemaChange,
     "plan": AcceptedPlan,
     "reload": Reload,

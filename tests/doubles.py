@@ -10,8 +10,9 @@ import pyarrow as pa
 from typing_extensions import Buffer
 
 from lakeshift.model import Partition, Slice, SourceTable, TablePlan, TableRef
-from lakeshift.ports import Children, ReadSession, Statement
+from lakeshift.ports import Answer, Children, ReadSession, Statement
 from lakeshift.types.bigquery import columns
+from lakeshift.validate.canonical import row_fingerprints, value_fingerprints
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 ROWS = 3
@@ -42,11 +43,17 @@ class SmallTables:
     def estimate(self, sql: str) -> int:  # noqa: ARG002
         return 0
 
+    def ask(self, sql: str, max_bytes: int) -> Answer:  # noqa: ARG002
+        return Answer((sums(),), 0)
+
     def make_result(self, plan: TablePlan) -> bool:  # noqa: ARG002
         return True
 
     def count(self, plan: TablePlan) -> int:  # noqa: ARG002
         return ROWS
+
+    def relation(self, plan: TablePlan) -> str:
+        return f"`{plan.source.id}`"
 
     def open_session(self, plan: TablePlan, part: Slice) -> ReadSession:
         name = f"projects/{plan.source.project}/locations/us/sessions/{'C' * 60}"
@@ -72,7 +79,18 @@ class ObedientWarehouse:
     def query(self, sql: str) -> list[tuple[object, ...]]:
         if "svv_columns" in sql:
             return [("id", "bigint", None, 64, 0)]
+        if sql.startswith("SELECT COUNT(*), COUNT("):
+            # Rows, and of the column NULLs, distinct values, the least, the greatest, the total.
+            return [(ROWS, 0, ROWS, 0, ROWS - 1, sum(range(ROWS)))]
+        if "FARMFINGERPRINT64" in sql:
+            return [sums()]
         return [(ROWS,)] if "COUNT(*)" in sql else []
+
+
+def sums() -> tuple[object, ...]:
+    """Of the one segment that the rows of `SmallTables` are: rows, sums of their fingerprints and of the column's."""
+    values = value_fingerprints(pa.array(range(ROWS), pa.int64()), columns([{"name": "id", "type": "INT64"}])[0])
+    return 0, ROWS, int(row_fingerprints([values]).sum()), int(values.sum())
 
 
 class Buckets:
@@ -90,6 +108,9 @@ class Buckets:
 
     def read_range(self, bucket: str, key: str, start: int, length: int) -> bytes:
         return self.get(bucket, key)[start : start + length]
+
+    def size(self, bucket: str, key: str) -> int:
+        return len(self.get(bucket, key))
 
     @contextmanager
     def upload(self, bucket: str, key: str, content_type: str = "") -> Iterator[Sink]:

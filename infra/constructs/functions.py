@@ -70,7 +70,7 @@ def _own(verb: Verb, size: FunctionSize) -> dict[str, str]:
     """Settings that follow from the size of a function."""
     # Arrow chooses its allocator when it is loaded; its own choice keeps a third more memory under two readers.
     own = {"LAKESHIFT_READERS": str(size.readers), "ARROW_DEFAULT_MEMORY_POOL": "jemalloc"}
-    return own if verb == "extract" else {}
+    return own if verb in ("extract", "validate") else {}
 
 
 class Steps(Construct):

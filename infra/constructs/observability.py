@@ -129,7 +129,8 @@ def _outcomes(machine: IStateMachine) -> list[IMetric]:
 
 
 def _tables(stage: str) -> IWidget:
-    return _graph("Tables", [tables_metric(name, stage) for name in ("TablesPublished", "TablesFailed")])
+    names = ("TablesValidated", "ValidationsFailed", "TablesPublished", "TablesFailed")
+    return _graph("Tables", [tables_metric(name, stage) for name in names])
 
 
 def _graph(title: str, metrics: Sequence[IMetric]) -> IWidget:

@@ -23,6 +23,7 @@ BucketName = Literal["config", "lake", "staging"]
 
 PROCESSED = "*processed/*"
 RAW = "*raw/*"  # a migration may put its raw zone below a prefix of its own
+VALIDATION = "*validation/*"
 RUNS = "runs/*"
 CONFIGS = "configs/*"
 ANSWERS = "configs/*.status.json"
@@ -64,6 +65,7 @@ _RUN_FILES = Objects("staging", RUNS, Access.READ)
 _PLANS = Objects("config", "plans/*", Access.READ)
 _RAW_FILES = Objects("lake", RAW, Access.READ)
 _LISTS = Objects("lake", PROCESSED, Access.WRITE)
+_CHECKS = Objects("lake", VALIDATION, Access.READ)
 
 GRANTS: Mapping[Verb, tuple[Objects | Items | Catalog, ...]] = MappingProxyType(
     {
@@ -90,12 +92,17 @@ GRANTS: Mapping[Verb, tuple[Objects | Items | Catalog, ...]] = MappingProxyType(
             Items("chunks", Access.BOTH),
         ),
         "load": (_RUN_FILES, _RAW_FILES, Items("tables", Access.BOTH)),
-        "validate": (_RUN_FILES, _RAW_FILES, Items("tables", Access.BOTH)),
+        "validate": (
+            Objects("staging", RUNS, Access.BOTH),
+            _RAW_FILES,
+            Objects("lake", VALIDATION, Access.BOTH),
+            Items("tables", Access.BOTH),
+        ),
         "publish": (_RUN_FILES, _RAW_FILES, _LISTS, Items("tables", Access.BOTH), Catalog()),
         "fail": (Items("tables", Access.BOTH),),
         "pending": (
             Objects("staging", RUNS, Access.BOTH),
-            Items("runs", Access.READ),
+            Items("runs", Access.BOTH),
             Items("tables", Access.READ),
             Items("tables", Access.READ, PENDING_INDEX),
         ),
@@ -103,6 +110,7 @@ GRANTS: Mapping[Verb, tuple[Objects | Items | Catalog, ...]] = MappingProxyType(
             Objects("config", "reports/*", Access.WRITE),
             Objects("config", ANSWERS, Access.WRITE),
             _RUN_FILES,
+            _CHECKS,
             Items("runs", Access.BOTH),
             Items("tables", Access.BOTH),
         ),
@@ -119,13 +127,14 @@ GRANTS: Mapping[Verb, tuple[Objects | Items | Catalog, ...]] = MappingProxyType(
             _RUN_FILES,
             _RAW_FILES,
             _LISTS,
+            _CHECKS,
             Items("runs", Access.BOTH),
             Items("tables", Access.BOTH),
             Catalog(),
         ),
     }
 )
-SECRET_READERS: frozenset[Verb] = frozenset({"check", "inventory", "extract"})
+SECRET_READERS: frozenset[Verb] = frozenset({"check", "inventory", "plan", "extract", "validate"})
 WAREHOUSE_USERS: frozenset[Verb] = frozenset(
     {"check", "plan", "load", "validate", "publish", "views", "rollback", "pending"}
 )

@@ -10,7 +10,7 @@ from infra.constructs.intake import MAX_EVENT_AGE, RETRY_ATTEMPTS
 
 
 class LoadSchedule(Construct):
-    """A rule that starts the load machine by a schedule expression. An overlap is harmless: tables are claimed."""
+    """A rule that starts the load machine by a schedule expression. Of two that overlap one has the turn."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, expression: str, machine: IStateMachine, dead_letters: IQueue

@@ -16,12 +16,12 @@ from google.cloud import bigquery
 from google.oauth2 import service_account
 
 from lakeshift.adapters.bigquery_errors import source_errors
-from lakeshift.adapters.bigquery_sql import INGESTION_TIME, count_sql, partitions_sql
+from lakeshift.adapters.bigquery_sql import INGESTION_TIME, count_sql, partitions_sql, relation
 from lakeshift.adapters.bigquery_storage import StorageReader
 from lakeshift.errors import QueryFailed, SecretMissing
 from lakeshift.masked import masked
 from lakeshift.model import Partition, ResultQuery, Slice, SourceTable, TablePlan, TableRef, ViewQuery
-from lakeshift.ports import Children, ReadSession
+from lakeshift.ports import Answer, Children, ReadSession
 from lakeshift.types.bigquery import columns
 
 _SCOPES = ("https://www.googleapis.com/auth/bigquery",)
@@ -31,6 +31,7 @@ RESULT_LIFETIME = timedelta(days=7)
 # What a query may bill beyond its dry run: 10 MB are billed for each table however small, and data grow meanwhile.
 ROOM_BYTES = 1024**3
 MAX_QUERY_ATTEMPTS = 5
+_QUESTION = "mend the condition, if one was given; what BigQuery cannot be asked is compared through the lake by a run."
 # Reasons that say nothing about the query: https://cloud.google.com/bigquery/docs/error-messages
 _PASSING = frozenset({"backendError", "internalError", "rateLimitExceeded", "jobRateLimitExceeded", "tableUnavailable"})
 
@@ -110,6 +111,13 @@ class BigQuerySource:
         with source_errors(self._project), _refusals(self._project):
             return int(self._rest.query(sql, job_config=config).total_bytes_processed or 0)
 
+    def ask(self, sql: str, max_bytes: int) -> Answer:
+        """Run one SELECT and return all rows; a cached answer would say nothing of what stands there now."""
+        config = bigquery.QueryJobConfig(maximum_bytes_billed=max_bytes + ROOM_BYTES, use_query_cache=False)
+        with source_errors(self._project), _refusals(self._project, _QUESTION):
+            found = self._rest.query_and_wait(sql, job_config=config)
+            return Answer(tuple(tuple(row.values()) for row in found), int(found.total_bytes_processed or 0))
+
     def make_result(self, plan: TablePlan) -> bool:
         """Start the plan's query once and look whether its result is there; true when it is.
 
@@ -134,6 +142,10 @@ class BigQuerySource:
         with source_errors(plan.source.id):
             answers = [self._rest.query_and_wait(sql, job_config=config) for sql in count_sql(plan)]
             return sum(int(next(iter(rows))[0]) for rows in answers)
+
+    def relation(self, plan: TablePlan) -> str:
+        """The rows that `count` counts, as a table expression of GoogleSQL."""
+        return relation(plan)
 
     def open_session(self, plan: TablePlan, part: Slice) -> ReadSession:
         """Open a read session of a slice at the plan's snapshot."""
@@ -193,12 +205,12 @@ class BigQuerySource:
 
 
 @contextmanager
-def _refusals(where: str) -> Iterator[None]:
+def _refusals(where: str, step: str = "mend the view, or exclude it.") -> Iterator[None]:
     """Turn what BigQuery says of a query that it does not even start into QueryFailed."""
     try:
         yield
     except google.BadRequest as error:
-        raise QueryFailed(masked(error.message), where=where, next_step="mend the view, or exclude it.") from error
+        raise QueryFailed(masked(error.message), where=where, next_step=step) from error
 
 
 def _job_id(plan: TablePlan, attempt: int) -> str:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import UTC
 from decimal import Decimal
 
 from lakeshift.inventory.family import SUFFIX
 from lakeshift.inventory.query import identifier
-from lakeshift.model import Kind, Range, Slice, TablePlan, TableRef
+from lakeshift.model import Column, ColumnPlan, Kind, Range, Slice, TablePlan, TableRef
+from lakeshift.plan.keys import of_rows
 
 INGESTION_TIME = "_PARTITIONTIME"
 # BigQuery takes 1 MB of text (https://cloud.google.com/bigquery/quotas#query_jobs); the rest is room for its frame.
@@ -52,6 +54,37 @@ def count_sql(plan: TablePlan) -> list[str]:
     """
     batches = _batches(_counts(plan), MAX_COUNTS)
     return [_summed(batch) for batch in batches]
+
+
+def relation(plan: TablePlan) -> str:
+    """The plan's rows at its snapshot as a table expression, with its columns by the source's names.
+
+    What makes one column of the lake out of others, or out of the name of a shard, does so here as well. Of a plan that
+    is read through a query and has no slices, the rows are those that the query gives now.
+    """
+    if plan.query and not (plan.slices or plan.increment):
+        return f"({plan.query.sql})"
+    snapshot = literal(plan.snapshot.astimezone(UTC).isoformat(sep=" ").removesuffix("+00:00"), Kind.TIMESTAMP)
+    found = list(_rows(of_rows(plan), snapshot)) or [(Slice(ref=plan.source), f"{table_name(plan.source)} WHERE FALSE")]
+    selects = (f"SELECT {_selected_as(plan, part)} FROM {rows}" for part, rows in found)  # noqa: S608
+    return f"({' UNION ALL '.join(selects)})"
+
+
+def _selected_as(plan: TablePlan, part: Slice) -> str:
+    missing = {name.casefold() for name in part.missing}
+
+    def one(column: Column, name: str) -> str:
+        if name == SUFFIX:
+            return _string(part.suffix)
+        return f"CAST(NULL AS {column.source_type})" if name.casefold() in missing else identifier(name)
+
+    def made(column: ColumnPlan) -> str:
+        if not column.folds:
+            return one(column.source, column.source.name)
+        pairs = zip(column.source.fields, column.folds, strict=True)
+        return f"STRUCT({', '.join(f'{one(field, name)} AS {identifier(field.name)}' for field, name in pairs)})"
+
+    return ", ".join(f"{made(column)} AS {identifier(column.source.name)}" for column in plan.columns)
 
 
 def partitions_sql(project: str, dataset: str, tables: Sequence[str]) -> list[str]:
@@ -159,8 +192,12 @@ def _source_type(plan: TablePlan, name: str) -> str:
 
 
 def _counts(plan: TablePlan) -> Iterator[str]:
-    """One SELECT for each table that is read, or several for many ranges of it."""
-    at = "" if plan.query else " FOR SYSTEM_TIME AS OF @snapshot"
+    return (f"SELECT COUNT(*) AS n FROM {rows}" for _, rows in _rows(plan, "@snapshot"))  # noqa: S608
+
+
+def _rows(plan: TablePlan, snapshot: str) -> Iterator[tuple[Slice, str]]:
+    """A slice of each table that is read, and what stands behind FROM for its rows; several for many ranges of it."""
+    at = "" if plan.query else f" FOR SYSTEM_TIME AS OF {snapshot}"
     tables: dict[TableRef, list[Slice]] = {}
     for part in plan.slices:
         tables.setdefault(part.ref, []).append(part)
@@ -170,8 +207,7 @@ def _counts(plan: TablePlan) -> Iterator[str]:
         groups = [[]] if whole else [ranges[at : at + MAX_RANGES] for at in range(0, len(ranges), MAX_RANGES)]
         for group in groups:
             condition = _condition(plan, parts[0], group)
-            where = f" WHERE {condition}" if condition else ""
-            yield f"SELECT COUNT(*) AS n FROM {table_name(ref)}{at}{where}"  # noqa: S608
+            yield parts[0], f"{table_name(ref)}{at}" + (f" WHERE {condition}" if condition else "")
 
 
 def _joined(ranges: Sequence[Range]) -> list[Range]:

@@ -6,7 +6,7 @@ import json
 import re
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from random import uniform
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from lakeshift.adapters.aws import store_errors
 from lakeshift.errors import LedgerConflict, StoreBusy
 from lakeshift.ledger.chunks import files_of, packed_files, packed_statistics, refuse_large, statistics_of
-from lakeshift.model import ChunkRecord, Noun, Order, RunRecord, RunState, TableRecord
+from lakeshift.model import ChunkRecord, Lease, Noun, Order, RunRecord, RunState, TableRecord
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -109,6 +109,22 @@ class DynamoLedger:
         """(run, table) of all tables whose record says `pending`; a write may take a moment to show here."""
         items = self._query(self._tables, "pending", _PENDING, index="pending")
         return sorted((str(item["run"]), str(item["table"])) for item in items)
+
+    def lease(self, name: str) -> Lease | None:
+        """What stands there under the name, also when its time is over; None where nobody ever had it."""
+        try:
+            item = self._get(self._runs, {"run": _LEASE + name})
+        except KeyError:
+            return None
+        return Lease.model_validate({key: value for key, value in item.items() if key != "run"})
+
+    def take(self, name: str, lease: Lease, stands: Lease | None) -> bool:
+        """Write a lease in the place of `stands`; false when another one stands there now."""
+        item = {"run": _LEASE + name, **_plain(lease)}
+        if stands is None:
+            return self._put(_insert(self._runs, item, "run"))
+        values = {f":{key}": value for key, value in _plain(stands).items()}
+        return self._put(_write(self._runs, item, "#holder = :holder AND #until = :until", values))
 
     def add_chunks(self, records: Sequence[ChunkRecord]) -> None:
         """Insert chunks that are not there."""
@@ -212,6 +228,9 @@ class DynamoLedger:
 
 
 _PENDING = "load"
+# Beside the runs, whose ids have no such sign.
+_LEASE = "lease#"
+_PACKED = {"notes", "verdict"}
 
 
 def _write(table: str, item: Item, condition: str, values: Item | None = None) -> Item:
@@ -272,14 +291,19 @@ def _plain(record: Noun) -> dict[str, Any]:
 
 def _table_item(record: TableRecord) -> Item:
     """A table's attributes; the sparse one of the `pending` index takes the place of the record's flag."""
-    item = record.model_dump(mode="json", exclude_none=True, exclude={"notes", "pending"})
-    notes = {"notes": zlib.compress(json.dumps(record.notes).encode())} if record.notes else {}
-    return {**item, **notes, **({"pending": _PENDING} if record.pending else {})}
+    item = record.model_dump(mode="json", exclude_none=True, exclude={*_PACKED, "pending"})
+    packed = {name: zlib.compress(json.dumps(kept).encode()) for name, kept in _packed(record) if kept}
+    return {**item, **packed, **({"pending": _PENDING} if record.pending else {})}
+
+
+def _packed(record: TableRecord) -> Iterable[tuple[str, Any]]:
+    """What is kept as one value: it is long, or holds numbers with a fraction, which DynamoDB's client refuses."""
+    return record.model_dump(mode="json", include=_PACKED).items()
 
 
 def _table(item: Item) -> TableRecord:
-    notes = {"notes": json.loads(zlib.decompress(item["notes"].value))} if "notes" in item else {}
-    return TableRecord.model_validate({**item, **notes, "pending": "pending" in item})
+    packed = {name: json.loads(zlib.decompress(item[name].value)) for name in _PACKED if name in item}
+    return TableRecord.model_validate({**item, **packed, "pending": "pending" in item})
 
 
 def _chunk_item(record: ChunkRecord) -> Item:

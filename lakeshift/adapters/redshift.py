@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
@@ -33,7 +34,12 @@ _TRANSIENT = re.compile(
     re.I,
 )
 _NO_DATABASE = re.compile(r"database .* does not exist", re.I)
+Answer = TypeVar("Answer")
 _QUERY_SECONDS = 300.0
+# The longest that a call waits for the end of a statement by itself, and the pause before the next one (seconds).
+# https://docs.aws.amazon.com/redshift-data/latest/APIReference/API_DescribeStatement.html
+_WAIT_SECONDS = 30
+_PAUSE_SECONDS = 0.05
 # https://docs.aws.amazon.com/redshift-data/latest/APIReference/API_BatchExecuteStatement.html and
 # https://docs.aws.amazon.com/redshift/latest/mgmt/data-api.html#data-api-calling-considerations
 MAX_STATEMENTS = 40
@@ -113,8 +119,10 @@ class RedshiftData:
     def query(self, sql: str) -> list[tuple[object, ...]]:
         """Run one SELECT to its end and return all rows; TargetBusy when it has not ended after five minutes."""
         _check_limits([sql])
-        statement = self._call(lambda: self._api.execute_statement(Sql=sql, **self._where)["Id"])
-        state = self._wait(statement, _QUERY_SECONDS)
+        started = self._call(lambda: self._api.execute_statement(Sql=sql, WaitTimeSeconds=_WAIT_SECONDS, **self._where))
+        statement = started["Id"]
+        # What failed says why only when it is asked.
+        state = started if started.get("Status") == "FINISHED" else self._wait(statement, _QUERY_SECONDS)
         if state["Status"] not in _ENDED:
             raise TargetBusy(f"the query has not ended after {_QUERY_SECONDS:.0f} s", where=masked(sql[:200]))
         if state["Status"] != "FINISHED":
@@ -125,7 +133,7 @@ class RedshiftData:
         with _errors(statement):
             return [tuple(map(_value, row)) for page in pages for row in page["Records"]]
 
-    def _call(self, call: Callable[[], str]) -> str:
+    def _call(self, call: Callable[[], Answer]) -> Answer:
         attempts = Retrying(
             retry=retry_if_exception_type(TargetBusy),
             # Full jitter: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
@@ -136,14 +144,15 @@ class RedshiftData:
         return attempts(_errors()(call))
 
     def _wait(self, statement: str, seconds: float) -> Mapping[str, Any]:
-        deadline, pause = time.monotonic() + seconds, 0.05
+        """The statement's description when it has ended, or after `seconds`; the service does the waiting."""
+        deadline = time.monotonic() + seconds
         while True:
+            left = min(_WAIT_SECONDS, max(1, math.ceil(deadline - time.monotonic())))
             with _errors(statement):
-                state = self._api.describe_statement(Id=statement)
+                state = self._api.describe_statement(Id=statement, WaitTimeSeconds=left)
             if state["Status"] in _ENDED or time.monotonic() >= deadline:
                 return state
-            time.sleep(pause)
-            pause = min(2.0, pause * 1.5)
+            time.sleep(_PAUSE_SECONDS)
 
     def _refused(self, error: str, sql: str) -> None:
         if _NO_DATABASE.search(error):

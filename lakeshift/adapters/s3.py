@@ -59,6 +59,15 @@ class S3Objects:
         except ClientError as error:
             raise KeyError(where) from error
 
+    def size(self, bucket: str, key: str) -> int:
+        """Bytes of an object; KeyError when absent."""
+        where = f"s3://{bucket}/{key}"
+        try:
+            with store_errors(where, expected=_ABSENT):
+                return self._s3.head_object(Bucket=bucket, Key=key)["ContentLength"]
+        except ClientError as error:
+            raise KeyError(where) from error
+
     def upload(
         self, bucket: str, key: str, content_type: str = "application/octet-stream"
     ) -> AbstractContextManager[S3Upload]:

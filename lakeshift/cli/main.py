@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console as Screen
 
+from lakeshift.cli.compare import compare
 from lakeshift.cli.convert import convert
 from lakeshift.cli.exits import Exit, errors, exit_of, exits
 from lakeshift.cli.extract import extract
@@ -22,6 +23,7 @@ from lakeshift.cli.plan import accepted, file_body, plan, upload
 from lakeshift.cli.rollback import rollback
 from lakeshift.cli.show import PLAIN_WIDTH, failures, headline, line, notes, report_table
 from lakeshift.cli.stages import LOCAL, JsonOption, StageOption, open_stage
+from lakeshift.cli.validate import validate
 from lakeshift.cli.watch import wait_for_takeover
 from lakeshift.cli.watch import watch as follow
 from lakeshift.errors import ConfigInvalid, Problem, SourceNotFound
@@ -47,6 +49,8 @@ app.command()(plan)
 app.command()(extract)
 app.command()(rollback)
 app.command()(load)
+app.command()(validate)
+app.command()(compare)
 
 ConfigArgument = Annotated[Path, typer.Argument(help="The config file, JSON.", metavar="CONFIG")]
 RunArgument = Annotated[str, typer.Argument(help="Id of a run, as `submit` prints it.", metavar="RUN")]

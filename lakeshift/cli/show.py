@@ -123,4 +123,7 @@ def notes(report: Mapping[str, Any]) -> list[str]:
         f"view {view['source']}: {view['state']}" + (f": {view['reason']}" if view["reason"] else "")
         for view in report["views"]
     ]
-    return whole + [f"note {table['source']}: {text}" for table in report["tables"] for text in table["notes"]]
+    tables = [f"note {table['source']}: {text}" for table in report["tables"] for text in table["notes"]]
+    # Reports of earlier versions have no anomalies.
+    odd = [(table["source"], one["text"]) for table in report["tables"] for one in table.get("anomalies", ())]
+    return [*whole, *tables, *(f"unlike earlier runs {source}: {text}" for source, text in odd)]

@@ -98,7 +98,7 @@ def inventory(ports: Ports, run: str) -> None:
         return
     tables = 0
     with ports.objects.upload(ports.places.staging, _key(run), "application/jsonl") as upload:
-        for entry in _entries(ports, migration_of(ports, run)):
+        for entry in entries_now(ports, migration_of(ports, run)):
             upload.write(line(entry))
             tables += 1
     done = record.model_copy(update={"state": RunState.INVENTORIED, "tables": tables})
@@ -139,7 +139,8 @@ def _key(run: str) -> str:
     return keys.run_file(run, "inventory.jsonl")
 
 
-def _entries(ports: Ports, migration: Migration) -> Iterator[Entry]:
+def entries_now(ports: Ports, migration: Migration) -> Iterator[Entry]:
+    """The inventory of a config as its sources are now; nothing is written."""
     # A reload asks the source for nothing.
     for source_index, spec in enumerate([] if migration.reload else migration.sources):
         source = ports.source(spec)

@@ -39,7 +39,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakeshift.lake import layout
-from lakeshift.lake.words import BLOCK, WORD_BYTES, Block, Words, blocks, extremes
+from lakeshift.lake.padded import BLOCK, padded
+from lakeshift.lake.words import Words
 
 if TYPE_CHECKING:
     # The layer leaves NumPy's typing out.
@@ -50,7 +51,7 @@ VERSION = 1
 MAX_WORD_TEXT = 512
 # Bytes that text extremes are told apart by: 64 characters of up to four bytes.
 EXTREME_BYTES = 256
-PART_ROWS = 65_536
+PART_ROWS = 2 * BLOCK
 
 _MASK = 2**64 - 1
 _MIX_1, _MIX_2 = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
@@ -59,8 +60,6 @@ _FOLD = 0xD6E8FEB86659FD93
 _LENGTH = np.uint64(0xA24BAED4963EE407)
 _NAN = 0x7FF8000000000000
 _KEYS = 4096
-# When fewer values than this share still have words, only those are gathered.
-_SPARSE = 0.6
 
 Extremes = tuple[bytes, bytes, int] | None
 Observer = Callable[[str, pa.Array, Words, Extremes], None]
@@ -147,11 +146,26 @@ def observed(array: pa.Array, path: str, observer: Observer | None) -> Words:
     if layout.is_list(array.type):
         return _list(array, path, observer)
     if pa.types.is_dictionary(array.type):
-        return observed(array.dictionary_decode(), path, observer)
+        return _encoded(array, path, observer)
     hashes, found = _leaf(array, observer is not None)
     _hide_nulls(hashes, array)
     if observer:
         observer(path, array, hashes, found)
+    return hashes
+
+
+def _encoded(array: pa.DictionaryArray, path: str, observer: Observer | None) -> Words:
+    """Each value of a dictionary is hashed once, whatever how often it stands in the array."""
+    known = array.dictionary
+    if not layout.is_text(known.type) or not len(known):
+        return observed(array.dictionary_decode(), path, observer)
+    codes = layout.fixed(array.indices, array.indices.type.to_pandas_dtype()).astype(np.intp, copy=False)
+    # What the codes of NULLs are is left open.
+    hashes: Words = np.take(value_hashes(known), codes, mode="clip")
+    _hide_nulls(hashes, array)
+    if observer:
+        used = pc.unique(array.indices).drop_null()
+        observer(path, array, hashes, _text(known.take(used), watched=True)[1])
     return hashes
 
 
@@ -183,15 +197,33 @@ def _struct(array: pa.Array, path: str, observer: Observer | None) -> Words:
 
 def _list(array: pa.Array, path: str, observer: Observer | None) -> Words:
     bounds, values = layout.elements(array)
-    total = np.zeros(len(values) + 1, np.uint64)
-    hashes = observed(values, f"{path}[]", observer)
-    lengths = np.diff(bounds)
-    np.cumsum(_placed(hashes, bounds, lengths), out=total[1:])
-    sums = total[bounds[1:]] - total[bounds[:-1]]
-    sums += lengths.view(np.uint64) * _LENGTH + np.uint64(seed("list"))
-    _mix(sums, np.empty_like(sums))
+    sums = np.empty(len(array), np.uint64)
+    for span in _list_spans(bounds):
+        edges = bounds[span.start : span.stop + 1]
+        some = values[int(edges[0]) : int(edges[-1])]
+        _list_sums(observed(some, f"{path}[]", observer), edges - edges[0], sums[span])
     _hide_nulls(sums, array)
     return sums
+
+
+def _list_spans(bounds: layout.Integers) -> Iterator[slice]:
+    """Lists of together so many elements as fit the cache; one that has more is alone. Twice as fast as all at once."""
+    start, last = 0, len(bounds) - 1
+    while start < last:
+        fits = int(np.searchsorted(bounds, bounds[start] + BLOCK, side="right")) - 1
+        span = slice(start, max(start + 1, fits))
+        yield span
+        start = span.stop
+
+
+def _list_sums(hashes: Words, bounds: layout.Integers, sums: Words) -> None:
+    """The hashes of lists into `sums`, of those of their elements."""
+    lengths = np.diff(bounds)
+    total = np.zeros(len(hashes) + 1, np.uint64)
+    np.cumsum(_placed(hashes, bounds, lengths), out=total[1:])
+    np.subtract(total[bounds[1:]], total[bounds[:-1]], out=sums)
+    sums += lengths.view(np.uint64) * _LENGTH + np.uint64(seed("list"))
+    _mix(sums, np.empty_like(sums))
 
 
 def _placed(hashes: Words, bounds: layout.Integers, lengths: layout.Integers) -> Words:
@@ -239,76 +271,58 @@ def _decimal(array: pa.Array) -> Words:
     count = 4 if pa.types.is_decimal256(array.type) else 2
     if array.type.bit_width < 128:
         array = array.cast(pa.decimal128(array.type.precision, array.type.scale))
-    words = layout.fixed(array, np.uint64, count)
+    words = layout.fixed(array, np.uint64, count).view(np.uint64)
     hashes = np.full(len(array), seed("decimal"), np.uint64)
     for span in _spans(len(array)):
-        part = hashes[span]
-        scratch = np.empty((2, len(part)), np.uint64)
-        for number in range(count):
-            np.copyto(scratch[0], words[span, number], casting="unsafe")
-            _fold(part, scratch[0], scratch[1], number)
-        _mix(part, scratch[0])
+        _fold(hashes[span], words[span])
+        _mix(hashes[span], np.empty_like(hashes[span]))
     return hashes
 
 
 def _text(array: pa.Array, watched: bool) -> tuple[Words, Extremes]:
     binary = pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type)
-    start = np.uint64(seed("binary" if binary else "text"))
-    hashes = np.empty(len(array), np.uint64)
+    lengths = np.diff(layout.offsets(array))
+    hashes = lengths.view(np.uint64) * _LENGTH
+    hashes += np.uint64(seed("binary" if binary else "text"))
     found: Extremes = None
-    for block in blocks(array):
-        part, first = hashes[block.start : block.end], block.word(0)
-        np.multiply(block.lengths.view(np.uint64), _LENGTH, out=part)
-        part += start
+    for block in padded(array, lengths):
+        sums = hashes[block.places]
+        _fold(sums, block.words)
+        hashes[block.places] = sums
         if watched:
-            found = _wider(found, block, extremes(block, first, EXTREME_BYTES))
-        _fold_words(block, part, first)
-        _mix(part, first)
+            values = [array[place].as_buffer() for place in (block.least(), block.greatest())]
+            found = _wider(found, values, int(block.lengths.max()))
+    long = [place for place in np.flatnonzero(lengths > MAX_WORD_TEXT).tolist() if array[place].is_valid]
+    if long:
+        values = [array[place].as_buffer() for place in long]
+        hashes[long] += np.frombuffer(b"".join(map(_digest, values)), "<u8")
+        found = _wider(found, values, int(lengths[long].max())) if watched else None
+    for span in _spans(len(array)):
+        _mix(hashes[span], np.empty_like(hashes[span]))
     return hashes, found
 
 
-def _wider(found: Extremes, block: Block, bounds: tuple[bytes, bytes] | None) -> Extremes:
-    if bounds is None:
-        return found
-    least, greatest, longest = found or (*bounds, 0)
-    return min(least, bounds[0]), max(greatest, bounds[1]), max(longest, int(block.lengths.max()))
+def _digest(value: pa.Buffer) -> bytes:
+    return hashlib.blake2b(value, digest_size=8).digest()
 
 
-def _fold_words(block: Block, sums: Words, first: Words) -> None:
-    scratch, lengths = np.empty_like(first), block.lengths
-    long = lengths > MAX_WORD_TEXT
-    if long.any():
-        digests = [hashlib.blake2b(block.value(int(index)), digest_size=8).digest() for index in np.flatnonzero(long)]
-        sums[long] += np.frombuffer(b"".join(digests), "<u8")
-        lengths = np.where(long, 0, lengths)
-        first = np.where(long, np.uint64(0), first)
-    _fold_rest(block, sums, lengths, scratch)
-    _fold(sums, first, scratch, 0)
+def _wider(found: Extremes, values: list[pa.Buffer], longest: int) -> Extremes:
+    known = [bytes(value[:EXTREME_BYTES]) for value in values]
+    least, greatest, before = found or (known[0], known[0], 0)
+    return min(least, *known), max(greatest, *known), max(before, longest)
 
 
-def _fold_rest(block: Block, sums: Words, lengths: layout.Integers, scratch: Words) -> None:
-    """The words behind the first. One that a value has not is 0 and adds 0, so all are folded while most have one."""
-    chosen: npt.NDArray[np.intp] | None = None
-    for number in range(1, -(-int(lengths.max(initial=0)) // WORD_BYTES)):
-        more = (lengths if chosen is None else lengths[chosen]) > number * WORD_BYTES
-        if np.count_nonzero(more) < _SPARSE * len(more) or lengths is not block.lengths:
-            chosen = np.flatnonzero(more) if chosen is None else chosen[more]
-        words = block.word(number, chosen)
-        if chosen is None:
-            _fold(sums, words, scratch, number)
+def _fold(sums: Words, words: Words) -> None:
+    """Add the words of each value, a column after the other; one that is 0 in all of them adds 0."""
+    scratch = np.empty((2, len(sums)), np.uint64)
+    for number in range(words.shape[1]):
+        if number and not words[:, number].any():
             continue
-        part = np.zeros_like(words)
-        _fold(part, words, scratch[: len(words)], number)
-        sums[chosen] += part
-
-
-def _fold(sums: Words, words: Words, scratch: Words, number: int) -> None:
-    """Add the `number`th word to the sums; words and scratch are overwritten."""
-    words *= np.uint64(_FOLD)
-    np.right_shift(words, np.uint64(32), out=scratch)
-    words ^= scratch
-    words *= _keys(number + 1)[number]
-    sums += words
+        np.multiply(words[:, number], np.uint64(_FOLD), out=scratch[0])
+        np.right_shift(scratch[0], np.uint64(32), out=scratch[1])
+        scratch[0] ^= scratch[1]
+        scratch[0] *= _keys(number + 1)[number]
+        sums += scratch[0]
 
 
 def _mix(numbers: Words, scratch: Words) -> None:

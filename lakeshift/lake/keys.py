@@ -55,8 +55,11 @@ def view_file(run: str, source: str) -> str:
 
 def table_prefix(lake_prefix: str, ref: TableRef, run: str) -> str:
     """Prefix of a table's files in the raw zone. Names are percent-encoded, so that no two tables share a key."""
-    parts = "/".join(quote(name, safe="") for name in (ref.project, ref.dataset, ref.table))
-    return f"{lake_prefix}raw/{parts}/run={run}/"
+    return f"{lake_prefix}raw/{_names(ref)}/run={run}/"
+
+
+def _names(ref: TableRef) -> str:
+    return "/".join(quote(name, safe="") for name in (ref.project, ref.dataset, ref.table))
 
 
 def keys_prefix(prefix: str) -> str:
@@ -90,6 +93,41 @@ def quarantine_manifest(prefix: str, cut: str) -> str:
 def copy_manifest(prefix: str, cut: str) -> str:
     """The list that COPY reads; the ledger names it only when the extract is complete."""
     return f"{prefix}_manifest-{cut}.json"
+
+
+def validation_prefix(lake_prefix: str, ref: TableRef, run: str) -> str:
+    """Prefix of what the gate writes down of a table, in a zone of its own."""
+    return f"{lake_prefix}validation/{_names(ref)}/run={run}/"
+
+
+def of_run(prefix: str, run: str) -> str:
+    """The `validation_prefix` of the same table in another run."""
+    return f"{prefix[: prefix.rindex('run=')]}run={run}/"
+
+
+def check_results(prefix: str) -> str:
+    """What the gate has found in a table."""
+    return f"{prefix}checks.parquet"
+
+
+def differing_rows(prefix: str) -> str:
+    """The rows of a table that differ, place by place."""
+    return f"{prefix}rows.parquet"
+
+
+def differing_page(prefix: str) -> str:
+    """The same for people."""
+    return f"{prefix}rows.html"
+
+
+def profile(prefix: str) -> str:
+    """What later runs of a table compare themselves with."""
+    return f"{prefix}profile.json"
+
+
+def measured_file(run: str, name: str) -> str:
+    """What a lake file holds by its own rows, in the staging bucket: the work of a gate that stopped in between."""
+    return run_file(run, f"measured/{name}.npz")
 
 
 def extract_record(prefix: str, cut: str) -> str:

@@ -51,6 +51,10 @@ class MemoryObjects:
         """Read `length` bytes from byte `start`; KeyError when the object is absent."""
         return self._found(bucket, key)[-1][0][start : start + length]
 
+    def size(self, bucket: str, key: str) -> int:
+        """Bytes of an object; KeyError when absent."""
+        return len(self._found(bucket, key)[-1][0])
+
     @contextmanager
     def upload(self, bucket: str, key: str, content_type: str = "application/octet-stream") -> Iterator[MemoryUpload]:
         """Write an object while it is being made; leaving the block by an exception leaves nothing behind."""

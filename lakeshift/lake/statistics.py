@@ -118,7 +118,7 @@ class _Measure:
 
     def look(self, array: pa.Array, found: Extremes) -> None:
         """The bounds of a leaf."""
-        self.kind = array.type
+        self.kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
         if layout.is_text(self.kind):
             self._widen(_text_bounds(self.kind, found))
             self.max_bytes = max(self.max_bytes or 0, found[2]) if found else self.max_bytes

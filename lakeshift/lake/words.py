@@ -20,8 +20,6 @@ BLOCK = 16_384
 WORD_BYTES = 8
 # Bytes of text that a block holds at most; a value longer than that is a block of its own.
 _BLOCK_BYTES = 4 * 1024 * 1024
-# Below so many candidates plain Python is faster.
-_FEW = 16
 
 
 class Block:
@@ -37,7 +35,6 @@ class Block:
     ) -> None:
         """Values whose bytes lie between `bounds` of `data`."""
         self.start, self.end = start, start + len(bounds) - 1
-        self.absent = absent
         self.lengths = np.diff(bounds)
         if absent is not None:
             self.lengths[absent] = 0
@@ -50,34 +47,32 @@ class Block:
         start = int(self._starts[index])
         return self._bytes[start : start + int(self.lengths[index])]
 
-    def word(self, number: int, chosen: npt.NDArray[np.intp] | None = None) -> Words:
-        """The `number`th word of every value, or of the chosen ones: zero-padded at the end, 0 behind it."""
-        starts, lengths = (
-            (self._starts, self.lengths) if chosen is None else (self._starts[chosen], self.lengths[chosen])
-        )
-        at = starts + number * WORD_BYTES if number else starts
-        words = self._gather(at)
-        rest = lengths - number * WORD_BYTES if number else lengths
-        if len(rest) and int(rest.min()) < WORD_BYTES:
-            unused = (np.minimum(np.maximum(WORD_BYTES - rest, 0), WORD_BYTES) << 3).view(np.uint64)
-            words <<= unused
-            words >>= unused
-        return words
+    def run(self, offset: int | layout.Integers, count: int, chosen: npt.NDArray[np.intp] | None = None) -> list[Words]:
+        """`count` words, one behind the other, of every value, or of the chosen ones; they may reach beyond its end.
 
-    def _gather(self, at: layout.Integers) -> Words:
+        Args:
+            offset: the byte of the value that they start with, the same one for all or one for each.
+        """
+        starts = self._starts if chosen is None else self._starts[chosen]
+        return self._gather(starts + offset, count)
+
+    def _gather(self, at: layout.Integers, count: int = 1) -> list[Words]:
         # Aligned words are gathered and joined: four times as fast as numpy's gather of unaligned ones.
         aligned, index = self._aligned(), at >> 3
         shift = ((at & 7) << 3).view(np.uint64)
-        low = np.take(aligned, index, mode="clip")
-        low >>= shift
-        index += 1
-        high = np.take(aligned, index, mode="clip")
         # A shift by 64 gives 0 in numpy, in two steps also by the language's rule.
-        np.subtract(np.uint64(63), shift, out=shift)
-        high <<= shift
-        high <<= np.uint64(1)
-        low |= high
-        return low
+        rest = np.subtract(np.uint64(63), shift)
+        found, low = [], np.take(aligned, index, mode="clip")
+        for after in reversed(range(count)):
+            index += 1
+            following = np.take(aligned, index, mode="clip")
+            high = np.left_shift(following, rest, out=None if after else following)
+            high <<= np.uint64(1)
+            low >>= shift
+            low |= high
+            found.append(low)
+            low = following
+        return found
 
     def _aligned(self) -> Words:
         if self._words is None:
@@ -97,34 +92,3 @@ def blocks(array: pa.Array) -> Iterator[Block]:
         end = min(start + BLOCK, max(start + 1, fits), len(array))
         yield Block(data, bounds[start : end + 1], start, None if absent is None else absent[start:end])
         start = end
-
-
-def extremes(block: Block, first: Words, limit: int) -> tuple[bytes, bytes] | None:
-    """The least and the greatest value of a block by their first `limit` bytes; None if all are NULL.
-
-    Args:
-        first: the first word of every value.
-    """
-    if block.absent is None:
-        keys, present = first.byteswap(), np.arange(len(first))
-    else:
-        present = np.flatnonzero(~block.absent)
-        keys = first[present].byteswap()
-    if not len(present):
-        return None
-    return _extreme(block, keys, present, limit, least=True), _extreme(block, keys, present, limit, least=False)
-
-
-def _extreme(block: Block, keys: Words, chosen: npt.NDArray[np.intp], limit: int, *, least: bool) -> bytes:
-    """Word by word, first byte highest, only the values with the least (greatest) word so far stay in the race."""
-    for number in range(1, -(-limit // WORD_BYTES) + 1):
-        chosen = chosen[np.flatnonzero(keys == (keys.min() if least else keys.max()))]
-        if len(chosen) <= _FEW or int(block.lengths[chosen].max()) <= number * WORD_BYTES:
-            break
-        keys = block.word(number, chosen).byteswap()
-    if len(chosen) > _FEW:
-        # Equal but for zero bytes at their end.
-        lengths = block.lengths[chosen]
-        chosen = chosen[[int(lengths.argmin() if least else lengths.argmax())]]
-    values = [bytes(block.value(int(index))[:limit]) for index in chosen]
-    return min(values) if least else max(values)

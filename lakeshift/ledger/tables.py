@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
 
@@ -22,20 +22,21 @@ def passed(record: TableRecord, state: TableState) -> bool:
 
 
 Answer = TypeVar("Answer")
-Step = Callable[[Ports, str, str], Answer]
+More = ParamSpec("More")
+Step = Callable[Concatenate[Ports, str, str, More], Answer]
 
 
-def unless_passed(state: TableState) -> Callable[[Step[Answer]], Step[Answer]]:
+def unless_passed(state: TableState) -> Callable[[Step[More, Answer]], Step[More, Answer]]:
     """Let a step's failure count only while the table has not come to `state`, the step's end.
 
     A worker that another one has outrun finds staging gone, or the target changed: that is no failure of the table.
     """
 
-    def decorate(step: Step[Answer]) -> Step[Answer]:
+    def decorate(step: Step[More, Answer]) -> Step[More, Answer]:
         @wraps(step)
-        def outrun(ports: Ports, run: str, table: str) -> Answer:
+        def outrun(ports: Ports, run: str, table: str, /, *more: More.args, **named: More.kwargs) -> Answer:
             try:
-                return step(ports, run, table)
+                return step(ports, run, table, *more, **named)
             except TerminalError as error:
                 if passed(ports.ledger.table(run, table), state):
                     raise LedgerConflict("another worker has gone on with the table", where=table) from error

@@ -112,6 +112,19 @@ def last(target: str) -> str:
     return f"SELECT source, snapshot_at, run FROM {HISTORY} WHERE {standing(target)} {latest}"
 
 
+def earlier(target: str, source: str, snapshot: str, most: int) -> str:
+    """Runs of the last publishes of a source to a target before a snapshot, the latest first."""
+    latest = f"ORDER BY snapshot_at DESC, published_at DESC LIMIT {most}"
+    before = f"source = {literal(source)} AND snapshot_at < {literal(snapshot)}"
+    return f"SELECT run FROM {HISTORY} WHERE {standing(target)} AND {before} {latest}"
+
+
+def publishes(target: str) -> str:
+    """Run, snapshot and kept table ("" for none) of every publish to a target that stands, the last one last."""
+    order = "ORDER BY snapshot_at, published_at"
+    return f"SELECT run, snapshot_at, COALESCE(kept, '') FROM {HISTORY} WHERE {standing(target)} {order}"
+
+
 def take_back_later(targets: Sequence[str], snapshot: str) -> str:
     """The statement that says of every later publish to the targets that it counts no more: an older one takes over."""
     later = " OR ".join(f"({standing(target)})" for target in targets)

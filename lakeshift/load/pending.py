@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
 import structlog
@@ -14,10 +14,13 @@ from lakeshift.check.step import migration_of
 from lakeshift.lake import keys
 from lakeshift.ledger.tables import passed
 from lakeshift.load.versions import sweep
-from lakeshift.model import Noun, Order, RunRecord, TableRecord, TableState
+from lakeshift.model import Lease, Noun, Order, RunRecord, TableRecord, TableState
 from lakeshift.ports import Ports
 
 log = structlog.get_logger()
+LEASE = "load"
+# As long as the state machine of a table may work, and a little: nobody's table is at work after that.
+LEASE_TIME = timedelta(hours=25)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -58,15 +61,54 @@ def pending(ports: Ports, execution: str, wanted: Wanted | None = None) -> Pendi
     """List all tables that are extracted and not yet loaded, for one execution of the load machine.
 
     What is kept no longer on their warehouses, and on that of the stage, is dropped on this occasion.
+
+    Executions of the schedule take turns: while one is at work on what it has listed, the next one finds nothing to
+    do, so that all of them together load no more targets at a time than one may. Tables that a person has named do
+    not wait for that.
     """
+    stands = ports.ledger.lease(LEASE)
+    takes_turns = wanted is None or wanted == Wanted()
+    if takes_turns and stands and stands.holder != execution and _at_work(ports, stands):
+        log.info("load.not_its_turn", holder=stands.holder, until=stands.until.isoformat())
+        return _listed(ports, execution, [])
     waiting = list(_waiting(ports, wanted or Wanted()))
-    queues = in_order(waiting)
+    found = _listed(ports, execution, waiting)
+    lease = Lease(holder=execution, until=ports.clock() + LEASE_TIME)
+    # The list is there before the lease: who finds the lease can read what its holder is at work on.
+    if takes_turns and waiting and not ports.ledger.take(LEASE, lease, stands):
+        log.info("load.not_its_turn")
+        return _listed(ports, execution, [])
+    sweep(ports, [migration_of(ports, run).target for run in found.runs])
+    return found
+
+
+def _at_work(ports: Ports, lease: Lease) -> bool:
+    """Whether the holder has tables left of those that it has listed.
+
+    One that was stopped leaves some for ever; its time is over when no table can be at work any more.
+    """
+    if ports.clock() >= lease.until:
+        return False
+    try:
+        items = json.loads(ports.objects.get(ports.places.staging, _key(lease.holder)))
+    except KeyError:
+        return False
+    listed = {(one["run"], one["table"]) for item in items for one in item["tables"]}
+    tables = (table for run in sorted({run for run, _ in listed}) for table in ports.ledger.tables(run))
+    return any(table.pending and (table.run, table.table) in listed for table in tables)
+
+
+def _key(execution: str) -> str:
     name = f"load-{hashlib.sha256(execution.encode()).hexdigest()[:16]}"
-    key = keys.run_file(name, "items.json")
+    return keys.run_file(name, "items.json")
+
+
+def _listed(ports: Ports, execution: str, waiting: Sequence[Waiting]) -> Pending:
+    queues = in_order(waiting)
+    key = _key(execution)
     items = [{"tables": [{"run": one.table.run, "table": one.table.table} for one in queue]} for queue in queues]
     ports.objects.put(ports.places.staging, key, json.dumps(items).encode(), "application/json")
     log.info("load.pending", tables=len(waiting), targets=len(queues))
-    sweep(ports, [migration_of(ports, run).target for run in sorted({one.table.run for one in waiting})])
     return Pending(
         bucket=ports.places.staging,
         key=key,

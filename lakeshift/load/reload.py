@@ -13,7 +13,7 @@ from lakeshift.check.step import migration_of
 from lakeshift.errors import FilesMissing, StoreRefused, Superseded, TerminalError, WrongState
 from lakeshift.lake import keys
 from lakeshift.load import sql
-from lakeshift.model import ExtractManifest, Failure, LakeFile, TablePlan, TableRecord, TableState
+from lakeshift.model import ExtractManifest, Failure, LakeFile, SideFile, TablePlan, TableRecord, TableState
 from lakeshift.plan.written import plan_of
 from lakeshift.ports import Ports, Warehouse
 from lakeshift.spec import Reload
@@ -44,7 +44,7 @@ def _plan(ports: Ports, warehouse: Warehouse, run: str, record: TableRecord, *, 
         raise WrongState(f"the table is {record.state}, it was never published", where=record.table, next_step=step)
     plan = plan_of(ports, record)
     later = _check_target(warehouse, plan, replaces_later=replaces_later)
-    _check_files(ports, plan, _extract(ports, plan, record))
+    _check_files(ports, plan, record.cut, _extract(ports, plan, record))
     increment = plan.increment.model_copy(update={"previous": record.run}) if plan.increment else None
     # What was altered for the first load is as it should be, and the file of an accepted plan is history.
     changes = {"run": run, "increment": increment, "changes": (), "replaces_later": later}
@@ -86,10 +86,15 @@ def _extract(ports: Ports, plan: TablePlan, record: TableRecord) -> ExtractManif
         raise _gone(plan, [str(error)]) from error
 
 
-def _check_files(ports: Ports, plan: TablePlan, extract: ExtractManifest) -> None:
-    """Raise FilesMissing unless every file can be read to its last byte."""
+def _check_files(ports: Ports, plan: TablePlan, cut: str, extract: ExtractManifest) -> None:
+    """Raise FilesMissing unless every file that will be loaded can be read to its last byte, and so every list of them.
 
-    def missing(file: LakeFile) -> bool:
+    Beside the rows these are what quarantine says of them, and the keys by which what is gone is found.
+    """
+    files: list[LakeFile | SideFile] = [*extract.files, *extract.keys]
+    files += [file.held.records for file in extract.files if file.held]
+
+    def missing(file: LakeFile | SideFile) -> bool:
         try:
             return len(ports.objects.read_range(ports.places.lake, file.key, max(0, file.bytes - 4), 4)) < min(
                 4, file.bytes
@@ -98,11 +103,27 @@ def _check_files(ports: Ports, plan: TablePlan, extract: ExtractManifest) -> Non
             return True
 
     with ThreadPoolExecutor(READERS) as threads:
-        found = [
-            file.key for file, gone in zip(extract.files, threads.map(missing, extract.files), strict=True) if gone
-        ]
+        found = [file.key for file, gone in zip(files, threads.map(missing, files), strict=True) if gone]
+    found += [key for key in _lists(plan, cut, extract) if not _is_there(ports, key)]
     if found:
         raise _gone(plan, found)
+
+
+def _lists(plan: TablePlan, cut: str, extract: ExtractManifest) -> Iterator[str]:
+    """Keys of the lists that COPY will read."""
+    if extract.rows:
+        yield keys.copy_manifest(plan.lake_prefix, cut)
+    if extract.keys_read:
+        yield keys.copy_manifest(keys.keys_prefix(plan.lake_prefix), cut)
+    if extract.records:
+        yield keys.quarantine_manifest(plan.lake_prefix, cut)
+
+
+def _is_there(ports: Ports, key: str) -> bool:
+    try:
+        return bool(ports.objects.read_range(ports.places.lake, key, 0, 1))
+    except (KeyError, StoreRefused):
+        return False
 
 
 def _gone(plan: TablePlan, found: Sequence[str]) -> FilesMissing:

@@ -15,6 +15,7 @@ from lakeshift.model import ExtractManifest, TablePlan, TableRecord, TableState
 from lakeshift.plan.keys import of_keys
 from lakeshift.plan.step import plan_of
 from lakeshift.ports import Ports, Statement, Warehouse
+from lakeshift.validate.altered import refuse_altered
 
 log = structlog.get_logger()
 POLL_SECONDS = 20.0
@@ -26,6 +27,7 @@ def load(ports: Ports, run: str, table: str) -> bool:
 
     Raises:
         StatementFailed: the warehouse refused, or COPY loaded another number of rows than the manifest holds.
+        ValidationFailed: it did, and files of the lake are not as they were written.
         TargetMismatch, TargetMissing, Superseded: the target is not what the plan may replace.
         TargetBusy: the attempt is void; the next call makes a new one.
     """
@@ -46,10 +48,14 @@ def load(ports: Ports, run: str, table: str) -> bool:
         return False
     statements = statements_of(ports, plan, record, rows)
     statement = warehouse.submit(statements, sql.token(run, table, "load", str(record.load_attempt)))
-    state = settle(ports, record, warehouse.poll(statement, POLL_SECONDS))
-    if not state.finished:
-        return False
-    _check_rows(plan.target.id, statements, state, rows)
+    try:
+        state = settle(ports, record, warehouse.poll(statement, POLL_SECONDS))
+        if not state.finished:
+            return False
+        _check_rows(plan.target.id, statements, state, rows)
+    except StatementFailed as error:
+        refuse_altered(ports, plan, extract, error)
+        raise
     end(ports, record, "load", TableState.LOADED)
     return True
 

@@ -160,14 +160,15 @@ def child_difference(warehouse: Warehouse, plan: TablePlan, child: ChildPlan, ta
 
 
 def _compared(warehouse: Warehouse, schema: str, table: str, columns: Sequence[TargetColumn]) -> str | None:
-    found = [_column(row) for row in warehouse.query(sql.columns(schema, table))]
+    found = [catalog_column(row) for row in warehouse.query(sql.columns(schema, table))]
     planned = [(column.name, _family(column.type)) for column in columns]
     if not found:
         return None
     return "" if found == planned else _difference(found, planned)
 
 
-def _column(row: Sequence[object]) -> tuple[str, str]:
+def catalog_column(row: Sequence[object]) -> tuple[str, str]:
+    """Name and type, as we spell it, of a row of `sql.columns`; text and binary types without their width."""
     name, kind, _, precision, scale = row
     family = _CATALOG_NAMES.get(str(kind).lower(), str(kind).upper())
     return str(name), f"DECIMAL({precision},{scale})" if family == "DECIMAL" else family

@@ -27,6 +27,7 @@ OF_THE_RUN = (
     "partitions",
     "notes",
     "widths",
+    "gate",
 )
 # What a person may find other numbers and words for on another day, and gets as planned.
 OF_THE_PLAN = ("engine", "streams", "workers", "worker_type", "changes", "description")

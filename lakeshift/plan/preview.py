@@ -164,6 +164,13 @@ class _Objects(MemoryObjects):
         except KeyError:
             return self._real.read_range(bucket, key, start, length)
 
+    def size(self, bucket: str, key: str) -> int:
+        """Bytes of an object."""
+        try:
+            return super().size(bucket, key)
+        except KeyError:
+            return self._real.size(bucket, key)
+
 
 def refused(tables: Iterable[PlannedTable]) -> Iterator[PlannedTable]:
     """The tables that will not move."""

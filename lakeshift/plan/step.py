@@ -32,8 +32,10 @@ from lakeshift.plan.delta import check_incremental, delta
 from lakeshift.plan.drift import allow, changes, note
 from lakeshift.plan.engine import Shares, explain, shares
 from lakeshift.plan.keys import keyed
+from lakeshift.plan.measure import measured
 from lakeshift.plan.previous import previous_of
 from lakeshift.plan.published import Published
+from lakeshift.plan.scan import asks_source, check_scan, scan_bytes
 from lakeshift.plan.table import chunk_bytes_of, table_plan, target_of
 from lakeshift.plan.widths import Widths
 from lakeshift.plan.written import PlanWriter, plan_of
@@ -117,6 +119,7 @@ def plan(ports: Ports, run: str, *, rehearsal: bool = False) -> Planned:
     Raises:
         NameCollision: two tables would become one target; nothing was started.
         PlanDrifted: the run follows a plan, and source or target are not those of that plan any more; the same.
+        ScanLimitExceeded: the gate would let the source scan more than the config allows; the same.
     """
     record = ports.ledger.run(run)
     before = _stands(ports, run)
@@ -164,16 +167,20 @@ def _plan_all(ports: Ports, record: RunRecord, *, rehearsal: bool) -> _Stands:
         return _plan_reload(ports, record.run, migration, migration.reload)
     terms = _terms(ports, record, migration, rehearsal=rehearsal)
     order, schemas = [], set()
-    # What follows a plan may turn out to have drifted at its last table: the ledger hears of none before that.
+    # What follows a plan may turn out to have drifted at its last table, and what asks the source to scan too much of
+    # it: the ledger hears of none before that.
     held: list[Sequence[TableRecord]] = []
-    writer = PlanWriter(ports, record.run, held.append if terms.accepted else ports.ledger.add_tables)
+    writer = PlanWriter(ports, record.run, held.append if _waits(terms) else ports.ledger.add_tables)
+    scanned = 0
     for decided in _decisions(terms, entries_of(ports, record.run)):
         writer.take(decided.record, decided.plan)
         terms.views.see(decided.plan)
         if decided.plan:
             order.append((-decided.plan.priority, -decided.plan.bytes, decided.record.table))
             schemas |= set() if decided.plan.precreated else {decided.plan.target.schema_}
+            scanned += scan_bytes(decided.plan)
     writer.flush()
+    check_scan(scanned, migration.validation)
     views = terms.views.plans()
     if terms.accepted:
         views = terms.accepted.views(views)
@@ -189,6 +196,11 @@ def _plan_all(ports: Ports, record: RunRecord, *, rehearsal: bool) -> _Stands:
     _write(ports, _marker(record.run), stands.model_dump_json().encode())
     log.info("plan.made", run=record.run, tables=len(tables), refused=(record.tables or len(tables)) - len(tables))
     return stands
+
+
+def _waits(terms: _Terms) -> bool:
+    """Whether all tables must be planned before the first one counts."""
+    return terms.accepted is not None or asks_source(terms.migration)
 
 
 def _plan_reload(ports: Ports, run: str, migration: Migration, wanted: Reload) -> _Stands:
@@ -258,11 +270,9 @@ def _decisions(terms: _Terms, entries: Iterable[Entry]) -> Iterator[_Decided]:
     with ThreadPoolExecutor(HISTORY_THREADS) as threads:
         tables = (numbered for numbered in enumerate(entries) if not terms.views.takes(numbered[1]))
         for batch in _batches(tables):
-            # Only a table that asks the warehouse for its history is worth a thread.
+            # Only a table that asks the warehouse or the source something is worth a thread.
             asked = {
-                number: threads.submit(_decided, terms, number, entry)
-                for number, entry in batch
-                if _incremental(terms, entry)
+                number: threads.submit(_decided, terms, number, entry) for number, entry in batch if _asks(terms, entry)
             }
             for number, entry in batch:
                 fresh = asked[number].result() if number in asked else _decided(terms, number, entry)
@@ -281,9 +291,9 @@ def _batches(entries: Iterable[tuple[int, Entry]]) -> Iterator[list[tuple[int, E
     yield batch
 
 
-def _incremental(terms: _Terms, entry: Entry) -> bool:
+def _asks(terms: _Terms, entry: Entry) -> bool:
     rule = rule_of(terms.migration, entry)
-    return bool(rule and rule.incremental)
+    return terms.migration.types.measured or bool(rule and rule.incremental)
 
 
 def _followed(terms: _Terms, fresh: _Decided) -> _Decided | None:
@@ -309,11 +319,24 @@ def _decided(terms: _Terms, number: int, entry: Entry) -> _Decided:
 def _plan_one(terms: _Terms, number: int, entry: Entry) -> TablePlan:
     if entry.table is None:
         raise TerminalError("the table has no metadata", where=entry.ref.id)
-    full = table_plan(terms.run, entry, entry.table, terms.migration, terms.snapshot, terms.shares, number)
-    full = _with_changes(terms, terms.widths.applied(full), entry.table)
-    made = _increment(terms, entry, entry.table, full)
+    full, table = _full(terms, number, entry, entry.table)
+    full = _with_changes(terms, terms.widths.applied(full), table)
+    made = _increment(terms, entry, table, full)
     seen = (note(change, incremental=bool(made.increment)) for change in made.changes)
     return made.model_copy(update={"notes": (*seen, *made.notes)}) if made.changes else made
+
+
+def _full(terms: _Terms, number: int, entry: Entry, table: SourceTable) -> tuple[TablePlan, SourceTable]:
+    """The plan of all rows, and the table as it was planned: by its declared types, or by measured ones."""
+    full = table_plan(terms.run, entry, table, terms.migration, terms.snapshot, terms.shares, number)
+    if full.precreated or not terms.migration.types.measured:
+        return full, table
+    follows = terms.accepted.planned(table.ref.id) if terms.accepted else None
+    before = follows if isinstance(follows, TablePlan) else terms.published.before(full)
+    source = terms.ports.source(terms.migration.sources[entry.source_index])
+    table, said = measured(source, full, table, terms.migration.types, before)
+    full = table_plan(terms.run, entry, table, terms.migration, terms.snapshot, terms.shares, number)
+    return full.model_copy(update={"notes": (said, *full.notes)}) if said else full, table
 
 
 def _with_changes(terms: _Terms, full: TablePlan, table: SourceTable) -> TablePlan:

@@ -17,7 +17,10 @@ from lakeshift.load.sql import MAX_CHILDREN
 from lakeshift.model import (
     Column,
     ColumnPlan,
+    Depth,
+    Gate,
     Handling,
+    Masking,
     MisfitPolicy,
     ResultQuery,
     Slice,
@@ -122,8 +125,25 @@ def table_plan(
         misfits=MisfitPolicy((rule.misfits if rule else None) or migration.misfits),
         quarantine_key=_quarantine_key(table, rule, made),
         description=table.description,
+        gate=gate_of(migration, rule),
     )
     return with_sizing(plan)
+
+
+def gate_of(migration: Migration, rule: TableRule | None = None) -> Gate:
+    """What must hold of a table before it is published: its rule's setting, or the file's."""
+    chosen = (rule.validation if rule else None) or migration.validation
+    return Gate(
+        depth=Depth(chosen.depth),
+        rows=chosen.tolerance.rows,
+        percent=chosen.tolerance.percent,
+        max_rows=chosen.max_rows_compared,
+        mask=Masking(chosen.mask),
+        anomalies=chosen.anomalies,
+        anomaly_score=chosen.anomaly_score,
+        anomaly_change=chosen.anomaly_change,
+        asks_source=chosen.source == "query",
+    )
 
 
 def with_sizing(plan: TablePlan) -> TablePlan:

@@ -1,17 +1,20 @@
-"""The report of a run as data and as a page. Pure functions over the ledger's records."""
+"""The report of a run as data. Pure functions over the ledger's records and what the gate has found.
+
+docs/reference/report.md says what each field means. Fields are only ever added.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from importlib.resources import files
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-from jinja2 import Environment, StrictUndefined
 
 from lakeshift.errors import PlanDrifted
 from lakeshift.ledger.failure import open_tables
-from lakeshift.model import Order, RunRecord, RunState, TableRecord, TableState, ViewResult, ViewState
+from lakeshift.model import Order, RunRecord, RunState, TableRecord, TableState, Verdict, ViewResult, ViewState
+from lakeshift.report.evidence import Evidence
+from lakeshift.validate.anomaly import Profile
+from lakeshift.validate.anomaly import said as anomaly_said
 
 _NOT_THERE = frozenset({ViewState.NEEDS_REVIEW, ViewState.REFUSED, ViewState.BLOCKED, ViewState.FAILED})
 
@@ -62,8 +65,20 @@ def said(state: RunState, tables: Sequence[TableRecord]) -> str:
     return f"complete with {left:,} quarantined" + (f", {mended:,} mended" if mended else "")
 
 
-def document(record: RunRecord, tables: Sequence[TableRecord], views: Sequence[ViewResult] = ()) -> dict[str, Any]:
-    """The report: the run, its totals, every table with its rows in source, lake and target, and every view."""
+def document(
+    record: RunRecord,
+    tables: Sequence[TableRecord],
+    views: Sequence[ViewResult] = (),
+    evidence: Mapping[str, Evidence] | None = None,
+    lake: str = "",
+) -> dict[str, Any]:
+    """The report: the run, its totals, every table with its rows in source, lake and target, and every view.
+
+    Args:
+        evidence: what the gate has found, by the tables' names.
+        lake: the lake's bucket, where the gate writes.
+    """
+    found = evidence or {}
     published = [table for table in tables if table.state is TableState.PUBLISHED]
     return {
         "run": record.run,
@@ -82,12 +97,12 @@ def document(record: RunRecord, tables: Sequence[TableRecord], views: Sequence[V
             "mended": sum(table.rows.mended for table in published),
             "bytes": sum(table.bytes_done for table in tables),
         },
-        "tables": [_table(table) for table in tables],
+        "tables": [_table(table, found.get(table.table, Evidence()), lake) for table in tables],
         "views": [view.model_dump(mode="json") for view in views],
     }
 
 
-def _table(table: TableRecord) -> dict[str, Any]:
+def _table(table: TableRecord, evidence: Evidence, lake: str) -> dict[str, Any]:
     return {
         "source": table.table,
         "target": table.target,
@@ -102,10 +117,29 @@ def _table(table: TableRecord) -> dict[str, Any]:
             if span.ended
         },
         "failure": table.failure.model_dump() if table.failure else None,
+        "validation": _validation(table.verdict, evidence, lake) if table.verdict else None,
+        "anomalies": [{**one.model_dump(), "text": anomaly_said(one)} for one in _anomalies(evidence)],
+        "nulls": _nulls(evidence.profile) if evidence.profile and evidence.profile.columns else None,
     }
 
 
-def page(report: dict[str, Any]) -> str:
-    """The report as one HTML page without outside parts."""
-    template = files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8")
-    return Environment(autoescape=True, undefined=StrictUndefined).from_string(template).render(report=report)
+def _validation(verdict: Verdict, evidence: Evidence, lake: str) -> dict[str, Any]:
+    """The gate's words on a table; results and differences as the URLs of where they stand."""
+    named = {
+        name: f"s3://{lake}/{key}" if (key := getattr(verdict, name)) else "" for name in ("results", "differences")
+    }
+    told = [one.model_dump(mode="json", exclude={"run", "table"}) for one in evidence.results]
+    return {**verdict.model_dump(mode="json"), **named, "told": told}
+
+
+def _anomalies(evidence: Evidence) -> Sequence[Any]:
+    return evidence.profile.anomalies if evidence.profile else ()
+
+
+def _nulls(profile: Profile) -> dict[str, Any]:
+    """Share of NULLs of every column, and in the last run before."""
+    columns = [
+        {"column": path, "share": share, "before": profile.shares_before.get(path)}
+        for path, share in profile.shares.items()
+    ]
+    return {"against": profile.earlier[0] if profile.earlier else None, "columns": columns}

@@ -13,7 +13,9 @@ from lakeshift.ledger.failure import can_be_cancelled, cancel, fail, open_tables
 from lakeshift.model import FINAL_RUN_STATES, Failure, Order, RunRecord, TableRecord, ViewResult
 from lakeshift.ports import Ports
 from lakeshift.report.answer import write_answer
-from lakeshift.report.document import document, outcome, page, said
+from lakeshift.report.document import document, outcome, said
+from lakeshift.report.evidence import evidence_of
+from lakeshift.report.page import page
 from lakeshift.views.step import results_of
 
 log = structlog.get_logger()
@@ -79,7 +81,7 @@ def _cut_off(table: TableRecord) -> Failure:
 
 
 def _write(ports: Ports, record: RunRecord, tables: list[TableRecord], views: list[ViewResult]) -> None:
-    content = document(record, tables, views)
+    content = document(record, tables, views, evidence_of(ports, tables), ports.places.lake)
     body = json.dumps(content, indent=1).encode()
     bucket = ports.places.config
     ports.objects.put(bucket, keys.report_file(record.run, "report.json"), body, "application/json")

@@ -96,7 +96,7 @@ def _string(column: Column) -> RedshiftType:
 
 
 def _bytes(column: Column) -> RedshiftType:
-    length = column.length or MAX_VARBYTE_BYTES + 1
+    length = column.max_bytes or column.length or MAX_VARBYTE_BYTES + 1
     return _same(f"VARBYTE({min(length, MAX_VARBYTE_BYTES)})", risk=_LONG_BYTES if length > MAX_VARBYTE_BYTES else "")
 
 

@@ -2,52 +2,241 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
 import structlog
 
 from lakeshift.check.step import migration_of
 from lakeshift.errors import ValidationFailed, WrongState
 from lakeshift.extract.step import extract_of
+from lakeshift.lake import keys
 from lakeshift.lake.parquet import count_rows
 from lakeshift.ledger.tables import clocked, end, passed, unless_passed
 from lakeshift.load import quarantine, sql
 from lakeshift.load.fit import elements_of
 from lakeshift.load.target import child_difference, difference
-from lakeshift.model import ChildPlan, ExtractManifest, LakeFile, Rows, Statistics, TablePlan, TableState
+from lakeshift.model import (
+    CheckResult,
+    CheckStatus,
+    ChildPlan,
+    Depth,
+    ExtractManifest,
+    Gate,
+    LakeFile,
+    Rows,
+    Span,
+    Statistics,
+    TablePlan,
+    TableRecord,
+    TableState,
+    Verdict,
+)
 from lakeshift.plan.step import plan_of
+from lakeshift.plan.table import gate_of
 from lakeshift.ports import Ports, Warehouse
+from lakeshift.spec import Migration
+from lakeshift.validate import results
+from lakeshift.validate.anomaly import results_of
+from lakeshift.validate.compare import notary
+from lakeshift.validate.depth import Deep
 from lakeshift.validate.increments import check_append, check_merge
+from lakeshift.validate.measure import Question
+from lakeshift.validate.trend import look_back, profile_of
 
 log = structlog.get_logger()
 
 
+def never() -> bool:
+    """The answer of who has all the time."""
+    return False
+
+
 @unless_passed(TableState.VALIDATED)
-def validate(ports: Ports, run: str, table: str) -> None:
-    """Compare the three places; repeating it after success changes nothing.
+def validate(ports: Ports, run: str, table: str, out_of_time: Question = never) -> bool:
+    """Compare the three places; false when time was up, and the next call goes on. Repeating it changes nothing.
 
     Raises:
-        ValidationFailed: names what differs. Staging is kept for inspection.
+        ValidationFailed: names what differs. Staging is kept for inspection, the results stand in the lake.
     """
     record = ports.ledger.table(run, table)
     if passed(record, TableState.VALIDATED):
-        return
+        return True
     if record.state is not TableState.LOADED:
         raise WrongState(f"the table is {record.state}, not loaded", where=table)
-    record = clocked(ports, record, "validate")
-    migration = migration_of(ports, run)
-    plan = plan_of(ports, record)
-    warehouse = ports.warehouse(migration.target)
-    _schema(warehouse, plan)
-    extracted = extract_of(ports, plan, record)
-    rows = Rows(source=record.rows.source, lake=_lake_rows(ports, extracted), target=_count(warehouse, plan))
-    rows = rows.model_copy(update={"quarantined": extracted.quarantined, "mended": extracted.mended})
-    _quarantined(warehouse, plan, extracted)
-    _counts(plan, rows, extracted.read if migration.validation.depth == "count" else None)
-    check_merge(warehouse, plan, extracted)
-    if plan.append:
-        check_append(warehouse, plan, plan.append)
-    for child in plan.children:
-        _child(warehouse, plan, child, extracted.statistics)
-    end(ports, record, "validate", TableState.VALIDATED, rows=rows)
+    record = _clocked(ports, record)
+    gate = _Gate.of(ports, record)
+    try:
+        if not gate.checked(out_of_time):
+            ports.ledger.save_table(record)
+            return False
+    except ValidationFailed:
+        found = {"rows": gate.rows, "verdict": gate.verdict(), "spans": _ended(ports, record)}
+        ports.ledger.save_table(record.model_copy(update=found))
+        raise
+    end(ports, record, "validate", TableState.VALIDATED, rows=gate.rows, verdict=gate.verdict())
+    return True
+
+
+def _clocked(ports: Ports, record: TableRecord) -> TableRecord:
+    """The record with the start of this gate, of which an earlier call may have been the first part."""
+    begun = record.spans.get("validate")
+    return record if begun and begun.ended is None else clocked(ports, record, "validate")
+
+
+def _ended(ports: Ports, record: TableRecord) -> dict[str, Span]:
+    begun = record.spans["validate"]
+    return {**record.spans, "validate": Span(started=begun.started, ended=ports.clock())}
+
+
+@dataclass
+class _Gate:
+    """One look at a table: what is compared, and what was found so far.
+
+    Attributes:
+        prefix: of what is written down, in the lake bucket.
+        rows: of the three places, as far as they are counted.
+        found: results so far; a check that fails is among them before it raises.
+        anomalies: how many measures are unlike those of earlier runs; None where nobody looked.
+        deep: what the pass over the lake's files and the target's sums have found; None at the first two depths.
+    """
+
+    ports: Ports
+    migration: Migration
+    warehouse: Warehouse
+    plan: TablePlan
+    terms: Gate
+    extracted: ExtractManifest
+    attempt: int
+    prefix: str
+    rows: Rows
+    found: list[CheckResult] = field(default_factory=list)
+    deep: Deep | None = None
+    anomalies: int | None = None
+
+    @classmethod
+    def of(cls, ports: Ports, record: TableRecord) -> _Gate:
+        """The gate of a loaded table."""
+        migration, plan = migration_of(ports, record.run), plan_of(ports, record)
+        return cls(
+            ports=ports,
+            migration=migration,
+            warehouse=ports.warehouse(migration.target),
+            plan=plan,
+            terms=plan.gate or gate_of(migration),
+            extracted=extract_of(ports, plan, record),
+            attempt=record.load_attempt,
+            prefix=keys.validation_prefix(migration.lake.prefix, plan.source, plan.run),
+            rows=record.rows,
+        )
+
+    def verdict(self) -> Verdict:
+        """What was found, in few words; the results are written whole, once."""
+        key = results.written(self.ports, self.prefix, self.found)
+        more = self.deep.summary() | self.deep.written(self.prefix) if self.deep else {}
+        return results.verdict(self.terms.depth, self.found, results=key, anomalies=self.anomalies, **more)
+
+    def checked(self, out_of_time: Question) -> bool:
+        """Look as deep as the terms say; false when time was up.
+
+        Raises:
+            ValidationFailed: at the first depth at which something differs.
+        """
+        plan, warehouse, extracted = self.plan, self.warehouse, self.extracted
+        self._check("schema", partial(_schema, warehouse, plan))
+        if self.terms.depth.includes(Depth.AGGREGATES):
+            self.deep = Deep(self.ports, warehouse, plan, self.terms, extracted, self.attempt)
+            if not self.deep.read(out_of_time):
+                return False
+            self.found += self.deep.source_and_lake()
+            if not self.deep.known.readable:
+                self._stop()
+        self._counted()
+        self._check("quarantine", partial(_quarantined, warehouse, plan, extracted))
+        self._check("key", partial(check_merge, warehouse, plan, extracted))
+        if plan.append:
+            self._check("append", partial(check_append, warehouse, plan, plan.append))
+        for child in plan.children:
+            self._elements(child)
+        if self.deep:
+            self.found += self.deep.lake_and_target(out_of_time)
+            self._ask_source(self.deep, out_of_time)
+        if self.terms.anomalies != "off":
+            self._look_back()
+        self._stop()
+        return True
+
+    def _ask_source(self, deep: Deep, out_of_time: Question) -> None:
+        """The source's own sums, where they are wanted; a reload has no source any more but the lake."""
+        wanted = self.terms.asks_source and self.terms.depth.includes(Depth.CHECKSUM)
+        if wanted and self.migration.reload is None:
+            source = self.ports.source(self.migration.sources[self.plan.source_index])
+            limit = self.migration.validation.max_source_bytes
+            self.found += deep.source_itself(source, limit, out_of_time)
+
+    def _look_back(self) -> None:
+        """What is unlike earlier runs; it keeps the table from being published only where the config says so."""
+        now = profile_of(self.plan, self.extracted, self.found)
+        profile = look_back(self.ports, self.warehouse, self.plan, self.terms, self.prefix, now)
+        self.anomalies = len(profile.anomalies)
+        self.found += results_of(profile, self.plan.source.id, block=self.terms.anomalies == "block")
+
+    def _counted(self) -> None:
+        """Rows of the lake by the files' own footers, not by what the writer remembers."""
+        begun, read = time.perf_counter(), self.extracted.read
+        lake = self.deep.known.rows if self.deep else _lake_rows(self.ports, self.extracted)
+        counted = {"lake": lake, "target": _count(self.warehouse, self.plan)}
+        left = {"quarantined": self.extracted.quarantined, "mended": self.extracted.mended}
+        self.rows = self.rows.model_copy(update={**counted, **left})
+        wrong = counts_difference(self.plan, self.rows, read if self.terms.depth.includes(Depth.COUNT) else None)
+        values = {f"{place}_value": str(getattr(self.rows, place)) for place in ("source", "lake", "target")}
+        self.found.append(self._tolerated(wrong, seconds=_since(begun), **values))
+        # Deeper, the rows themselves say which are missing.
+        if not self.deep:
+            self._stop()
+
+    def _elements(self, child: ChildPlan) -> None:
+        """Rows of a child table. Deeper, the rows themselves say which are missing, if it has the columns for that."""
+        look = partial(_child, self.warehouse, self.plan, child, self.extracted.statistics)
+        try:
+            self._check("elements", look, child.table)
+        except ValidationFailed:
+            name = sql.child_staging_name(self.plan, child)
+            if not self.deep or child_difference(self.warehouse, self.plan, child, name) != "":
+                raise
+
+    def _tolerated(self, wrong: str, **more: Any) -> CheckResult:
+        """The result of the counts; the target may lack, or have too many, as many rows as may differ."""
+        lake, target = self.rows.lake or 0, self.rows.target or 0
+        read = self.extracted.read if self.terms.depth.includes(Depth.COUNT) else None
+        same = not counts_difference(self.plan, self.rows.model_copy(update={"target": lake}), read)
+        if wrong and same and self.terms.allows(abs(lake - target), lake):
+            more |= {"status": CheckStatus.OK}
+        return notary(self.plan).result("", "rows", wrong, **more)
+
+    def _check(self, check: str, look: Callable[[], None], column: str = "") -> None:
+        """One check that raises where something differs."""
+        begun, make = time.perf_counter(), notary(self.plan).result
+        try:
+            look()
+        except ValidationFailed as error:
+            self.found.append(make(column, check, error.what, seconds=_since(begun)))
+            raise
+        self.found.append(make(column, check, seconds=_since(begun)))
+
+    def _stop(self) -> None:
+        """Raise ValidationFailed, which names what has failed so far, if anything has."""
+        if said := results.failed(self.found):
+            staging = f"{self.plan.target.schema_}.{sql.staging_name(self.plan)}"
+            step = f"look at {staging} and at {keys.check_results(self.prefix)}; nothing was published."
+            raise ValidationFailed(f"{said} (depth {self.terms.depth})", where=self.plan.source.id, next_step=step)
+
+
+def _since(begun: float) -> float:
+    return round(time.perf_counter() - begun, 3)
 
 
 def _schema(warehouse: Warehouse, plan: TablePlan) -> None:
@@ -87,7 +276,6 @@ def _quarantined(warehouse: Warehouse, plan: TablePlan, extracted: ExtractManife
 
 
 def _lake_rows(ports: Ports, extracted: ExtractManifest) -> int:
-    """Rows by the files' own footers, not by what the writer remembers."""
     return sum(_file_rows(ports, file) for file in extracted.files)
 
 
@@ -102,16 +290,15 @@ def _count(warehouse: Warehouse, plan: TablePlan) -> int:
     return int(str(warehouse.query(sql.count(plan))[0][0]))
 
 
-def _counts(plan: TablePlan, rows: Rows, read: int | None) -> None:
-    """Raise unless the counts agree. `read` is how many rows of the source the extract stands for; None: not compared.
+def counts_difference(plan: TablePlan, rows: Rows, read: int | None) -> str:
+    """How the counts differ; "" where they agree. `read`: rows of the source that the extract stands for; None: any.
 
     A sample keeps fewer rows than it reads; of everything else the lake holds all, but for those in quarantine.
     """
     kept = (rows.lake or 0) + rows.quarantined if plan.sample is None else read
-    if rows.lake != rows.target or (read is not None and not rows.source == read == kept):
-        raise ValidationFailed(
-            f"row counts differ: source {rows.source}, read {read}, lake {rows.lake}, target {rows.target}"
-            f", in quarantine {rows.quarantined}",
-            where=plan.source.id,
-            next_step=f"look at {plan.target.schema_}.{sql.staging_name(plan)}; nothing was published.",
-        )
+    if rows.lake == rows.target and (read is None or rows.source == read == kept):
+        return ""
+    return (
+        f"row counts differ: source {rows.source}, read {read}, lake {rows.lake}, target {rows.target}"
+        f", in quarantine {rows.quarantined}"
+    )

@@ -38,6 +38,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 )
 from moto.stepfunctions.parser.asl.component.state.state import CommonStateField
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 
 from localcloud.aws import roles
 from localcloud.aws.patching import replace_members
@@ -45,6 +46,7 @@ from localcloud.aws.settings import REGION, TwinSettings
 
 DATA_LIMIT = 262_144
 POLL_SECONDS = 0.05
+DEFINITIONS_KEPT = 64
 CHILD_WAIT_SECONDS = 1.0
 
 Worker = distributed_item_processor_worker.DistributedItemProcessorWorker
@@ -64,7 +66,7 @@ def install(
     clients = Clients(settings)
     _use_clients(clients)
     _replace_everywhere("is_within_size_quota", is_within_limit)
-    parse = staticmethod(_parse_whole_percentages(AmazonStateLanguageParser.parse))
+    parse = staticmethod(_read_once(_parse_whole_percentages(AmazonStateLanguageParser.parse)))
     replace_members(AmazonStateLanguageParser, parse=parse)
     _scale_retries(settings.retry_scale, entered)
     replace_members(CommonStateField, _eval_body=_counted(CommonStateField._eval_body, entered))
@@ -132,6 +134,25 @@ WHOLE_PERCENTAGE = re.compile(r'("ToleratedFailurePercentage"\s*:\s*\d+)(?=\s*[,
 def _parse_whole_percentages(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     """moto's grammar knows percentages with a decimal point only."""
     return lambda definition: parse(WHOLE_PERCENTAGE.sub(r"\1.0", definition))
+
+
+def _read_once(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """moto reads a definition at the start of every execution, which takes longer than most executions.
+
+    The tree of a text is kept. States are made of it anew each time, because they remember their execution.
+    """
+    trees: dict[str, Any] = {}
+
+    def read(definition: str) -> tuple[Any, Any]:
+        tree = trees.get(definition)
+        if tree is not None:
+            return Preprocessor().visit(tree), tree
+        program, trees[definition] = parse(definition)
+        if len(trees) > DEFINITIONS_KEPT:
+            trees.pop(next(iter(trees)), None)
+        return program, tree
+
+    return read
 
 
 def _use_clients(clients: Clients) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from localcloud.aws.lambda_process import FunctionSpec, Invocation, Outcome, WorkerProcess
+
+# A worker that was used less long ago is likely needed again.
+PATIENCE_SECONDS = 15.0
 
 
 class WorkerPool:
@@ -26,7 +30,7 @@ class WorkerPool:
         self._free = threading.Condition()
         self._idle: list[WorkerProcess] = []
         self._busy: list[WorkerProcess] = []
-        self._starting = 0
+        self._starting: Counter[str] = Counter()
         self._closed = False
         (root / "logs").mkdir(parents=True, exist_ok=True)
         threading.Thread(target=self._reap_forever, daemon=True).start()
@@ -52,10 +56,10 @@ class WorkerPool:
                 warm = self._warm(spec)
                 if warm is not None:
                     return warm
-                if self._make_room():
-                    self._starting += 1
+                if self._make_room(spec):
+                    self._starting[spec.arn] += 1
                     break
-                self._free.wait()
+                self._free.wait(PATIENCE_SECONDS / 10)
         return self._start(spec)
 
     def _warm(self, spec: FunctionSpec) -> WorkerProcess | None:
@@ -66,10 +70,18 @@ class WorkerPool:
                 return worker
         return None
 
-    def _make_room(self) -> bool:
-        if len(self._busy) + len(self._idle) + self._starting < self._max:
+    def _make_room(self, spec: FunctionSpec) -> bool:
+        """Ends the worker that was idle longest where no place is left.
+
+        A function with workers waits for one of them rather than end what another function has just used: this
+        machine would only start workers, each in the place of the one that is needed next.
+        """
+        if len(self._busy) + len(self._idle) + self._starting.total() < self._max:
             return True
         if not self._idle:
+            return False
+        has_own = self._starting[spec.arn] or any(worker.spec.arn == spec.arn for worker in self._busy)
+        if has_own and time.monotonic() - self._idle[0].idle_since < PATIENCE_SECONDS:
             return False
         self._idle.pop(0).close()
         return True
@@ -80,11 +92,11 @@ class WorkerPool:
             worker = WorkerProcess(spec, scratch, self._root / "logs" / f"{spec.name}.log")
         except BaseException:
             with self._free:
-                self._starting -= 1
+                self._starting[spec.arn] -= 1
                 self._free.notify_all()
             raise
         with self._free:
-            self._starting -= 1
+            self._starting[spec.arn] -= 1
             self._busy.append(worker)
             if self._closed:
                 worker.kill()

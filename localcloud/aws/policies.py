@@ -29,8 +29,13 @@ def allowed(role_arn: str, action: str, resource: str) -> bool:
 
 def _statements(role_arn: str) -> Iterator[Statement]:
     for text in _documents(role_arn):
-        statements = json.loads(text)["Statement"]
-        yield from statements if isinstance(statements, list) else [statements]
+        yield from _parsed(text)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(document: str) -> tuple[Statement, ...]:
+    statements = json.loads(document)["Statement"]
+    return tuple(statements) if isinstance(statements, list) else (statements,)
 
 
 def _documents(role_arn: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from moto.core.config import default_user_config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -28,6 +29,20 @@ from localcloud.aws.usage import Usage
 from localcloud.redshift import data_api
 
 HOST = "127.0.0.1"
+
+
+class Dispatcher(DomainDispatcherApplication):
+    """moto's choice of a service by host name, made once for each: it lists its folder of services every time."""
+
+    def __init__(self) -> None:
+        super().__init__(create_backend_app)
+        self._known: dict[str | None, Any] = {}
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        """Name of the service that answers for a host."""
+        if host not in self._known:
+            self._known[host] = super().get_backend_for_host(host)
+        return self._known[host]
 
 
 class AwsServer:
@@ -58,7 +73,7 @@ class AwsServer:
         self._jobs.install()
         cloudformation.install(self.settings.endpoint_url)
         self._warehouse = data_api.install(self.settings.data / "redshift")
-        moto = DomainDispatcherApplication(create_backend_app)
+        moto = Dispatcher()
         guarded = Gate(moto) if self.settings.enforce_iam else moto
         self._listener.app = Admin(Faults(guarded, self._usage), self._functions, self._events, self._clock)
 

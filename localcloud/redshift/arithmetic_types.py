@@ -114,6 +114,8 @@ _MOVES: tuple[tuple[frozenset[DType], frozenset[DType], DType | None, DType | No
     (_INSTANTS, _INSTANTS | _DATES, DType.INTERVAL, None),
     (_DATES, _INSTANTS, DType.INTERVAL, None),
     (_DATES, frozenset({DType.TIME}), None, DType.TIMESTAMP),
+    # https://docs.aws.amazon.com/redshift/latest/dg/r_DATE-CONCATENATE_function.html
+    (_DATES, frozenset({DType.TIMETZ}), None, DType.TIMESTAMPTZ),
     (frozenset({DType.TIME}), _DATES, None, DType.TIMESTAMP),
     (_DATES, _INTERVALS, DType.TIMESTAMP, DType.TIMESTAMP),
     (_INTERVALS, _DATES, None, DType.TIMESTAMP),

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -46,6 +48,7 @@ INSERT INTO _twin.schemas SELECT 'public' WHERE NOT EXISTS (FROM _twin.schemas W
 """
 _NEXT_OID = "nextval('_twin.oids')"
 _COLUMN_FIELDS = "name, type, nullable, default_sql, encode, distkey, sortkey"
+Answers = dict[tuple[str, tuple[object, ...]], list[tuple[object, ...]]]
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
@@ -68,6 +71,9 @@ class Catalog:
         self.database = database
         self.user = user.lower()  # as names in statements are read, quoted or not
         self.temporary: dict[str, TableDefinition] = {}
+        # What was asked in the open transaction, which sees no change but its own; None outside of one.
+        self._known: Answers | None = None
+        self._noted: Answers | None = None
 
     def close(self) -> None:
         self._connection.close()
@@ -138,6 +144,25 @@ class Catalog:
         """Opens a transaction and reads, so that it sees what is committed now and not at its first statement."""
         self._connection.execute("BEGIN TRANSACTION")
         self._rows("SELECT 1 FROM _twin.schemas LIMIT 0")
+        self._known = {}
+
+    def ended(self) -> None:
+        """The transaction has ended: others may have changed what was read in it."""
+        self._known = None
+
+    @contextmanager
+    def noting(self) -> Iterator[Answers]:
+        """Everything that is asked of the file inside the block, with the answers."""
+        noted: Answers = {}
+        self._noted = noted
+        try:
+            yield noted
+        finally:
+            self._noted = None
+
+    def still(self, noted: Answers) -> bool:
+        """Whether the file would give the same answers now."""
+        return all(self._rows(sql, *parameters) == rows for (sql, parameters), rows in noted.items())
 
     def oid(self, name: TableName) -> int:
         """The number by which system relations and errors call a relation; 0 when it is not there."""
@@ -308,6 +333,19 @@ class Catalog:
         self._rows(sql, text, name.schema, name.name, column)
 
     def _rows(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
+        if not sql.startswith("SELECT"):
+            self._known = {} if self._known is not None else None
+            return self._run(sql, parameters)
+        key = (sql, parameters)
+        rows = self._known.get(key) if self._known is not None else None
+        if rows is None:
+            rows = self._run(sql, parameters)
+        for memory in (self._known, self._noted):
+            if memory is not None:
+                memory[key] = rows
+        return rows
+
+    def _run(self, sql: str, parameters: tuple[object, ...]) -> list[tuple[object, ...]]:
         qualified = sql.replace("_twin.", f"{quote(self.database, INTERNAL)}.")
         rows: list[tuple[object, ...]] = self._connection.execute(qualified, list(parameters)).fetchall()
         return rows

@@ -77,7 +77,7 @@ CALLS: dict[str, tuple[int, int, str]] = {
     "IS_VARCHAR": (1, 1, "BOOLEAN"),
     "IS_BOOLEAN": (1, 1, "BOOLEAN"),
     "SUPER_PATH": (3, 3, "SUPER"),
-    "ST_ASTEXT": (1, 1, "VARCHAR"),
+    "ST_ASTEXT": (1, 2, "VARCHAR"),
     "ST_GEOMFROMTEXT": (1, 2, "GEOMETRY"),
     "ST_GEOGFROMTEXT": (1, 1, "GEOGRAPHY"),
     "GETDATE": (0, 0, "TIMESTAMP"),

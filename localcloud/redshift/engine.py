@@ -12,9 +12,20 @@ from pathlib import Path
 
 import duckdb
 
-from localcloud.redshift import arithmetic, casts, comparisons, hashes, json_parse, patterns, super_arrays, system
+from localcloud.redshift import (
+    arithmetic,
+    casts,
+    comparisons,
+    hashes,
+    json_parse,
+    patterns,
+    shapes,
+    super_arrays,
+    system,
+)
 from localcloud.redshift.catalog import INTERNAL, SUPERUSER, prepare, quote
 from localcloud.redshift.claims import Traffic
+from localcloud.redshift.compiled import Compiled
 from localcloud.redshift.errors import RedshiftError
 from localcloud.redshift.objects import MemoryObjects, MemoryRoles, ObjectStore, Roles
 from localcloud.redshift.session import Session
@@ -44,6 +55,7 @@ class Warehouse:
         self.region = region
         self.pid = os.getpid()
         self.directory = directory
+        self.compiled = Compiled()
         self._databases: dict[str, _Database] = {}
         self._guard = threading.RLock()
         self._queries = itertools.count(1_000)
@@ -71,7 +83,7 @@ class Warehouse:
             str(self.directory / f"{name}.duckdb"),
             config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"},
         )
-        for module in (arithmetic, casts, comparisons, hashes, json_parse, patterns, super_arrays):
+        for module in (arithmetic, casts, comparisons, hashes, json_parse, patterns, shapes, super_arrays):
             module.register(connection)
         connection.execute("BEGIN TRANSACTION")
         prepare(connection)

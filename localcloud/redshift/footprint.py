@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sqlglot import exp
 
 from localcloud.redshift import system
 from localcloud.redshift.locks import Mode
 from localcloud.redshift.queries import parse_unchecked, table_path
-from localcloud.redshift.tokens import TokenReader
+from localcloud.redshift.tokens import REMEMBERED, REMEMBERED_LENGTH, TokenReader
 
 Path = tuple[str, ...]
 _QUERIES = frozenset({"SELECT", "WITH", "(", "INSERT", "UPDATE", "DELETE"})
@@ -37,11 +38,18 @@ def uses(verb: str, sql: str) -> list[Use]:
 
     Raises RedshiftError for a text that cannot be read.
     """
+    return list(_remembered(verb, sql) if len(sql) <= REMEMBERED_LENGTH else _uses(verb, sql))
+
+
+def _uses(verb: str, sql: str) -> tuple[Use, ...]:
     if verb in _QUERIES:
         found = list(_of_tree(sql))
     else:
         found = list(_READERS[verb](_after_verb(sql))) if verb in _READERS else []
-    return [use for use in found if use.new or not _of_system(use.path)]
+    return tuple(use for use in found if use.new or not _of_system(use.path))
+
+
+_remembered = lru_cache(REMEMBERED)(_uses)
 
 
 def _of_system(path: Path) -> bool:

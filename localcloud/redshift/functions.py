@@ -12,6 +12,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.expressions import DType
 
+from localcloud.redshift import shapes
 from localcloud.redshift.dialect import Call
 from localcloud.redshift.errors import NotInTwinError
 from localcloud.redshift.kinds import MOMENTS
@@ -78,7 +79,8 @@ TEMPLATES = {
     # DuckDB's own extraction takes numbers through floating point; what may hold a fraction goes the exact way.
     "SUPER_PATH": "CASE WHEN json_type(_0, _1) IN ('VARCHAR', 'BOOLEAN', 'BIGINT', 'NULL') THEN json_extract(_0, _1) "
     "WHEN NOT json_type(_0, _1) IS NULL THEN twin_super_path(CAST(_0 AS VARCHAR), _2) END",
-    "ST_ASTEXT": _TRIMMED_WKT,
+    "ST_ASTEXT/1": f"twin_shape_text({_TRIMMED_WKT}, {shapes.DIGITS})",
+    "ST_ASTEXT": f"twin_shape_text({_TRIMMED_WKT}, CAST(_1 AS INTEGER))",
     "ST_GEOMFROMTEXT": "CAST(_0 AS GEOMETRY)",
     "ST_GEOGFROMTEXT": "CAST(_0 AS GEOMETRY)",
     "GETDATE": "date_trunc('second', CAST(now() AS TIMESTAMP))",
@@ -109,6 +111,7 @@ _POSITIVE = {
     "RPAD": (1, 0),
     "REPEAT": (1, 0),
 }
+_HASHED = (DType.VARCHAR, DType.NVARCHAR, DType.TEXT, DType.VARBINARY, DType.NULL)
 _UNITS = frozenset(
     {"microsecond", "millisecond", "second", "minute", "hour", "day", "week", "month", "quarter", "year"}
 )
@@ -153,14 +156,22 @@ def _template(sql: str) -> exp.Expr:
 
 
 def fill(template: str, *arguments: exp.Expr) -> exp.Expr:
-    """The template with its arguments put in."""
+    """The template with its arguments put in. They leave their tree, which is about to be replaced by this one."""
 
     def replace(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Column) and node.name[:1] == "_" and node.name[1:].isdigit():
-            return exp.paren(arguments[int(node.name[1:])].copy(), copy=False)
+            return _slot(arguments[int(node.name[1:])])
         return node
 
-    return exp.paren(_template(template).copy().transform(replace), copy=False)
+    return exp.paren(_template(template).transform(replace), copy=False)
+
+
+def _slot(argument: exp.Expr) -> exp.Expr:
+    """The argument in parentheses: itself the first time, since copies of copies take longest of all, later a copy."""
+    used = argument.parent is not None and argument.parent.meta.get("slot")
+    slot = exp.paren(argument.copy() if used else argument, copy=False)
+    slot.meta["slot"] = True
+    return slot
 
 
 def translate_call(call: Call) -> exp.Expr:
@@ -324,8 +335,10 @@ def _check_replacement(node: exp.Expr) -> None:
 
 
 def _fingerprint(arguments: list[exp.Expr]) -> exp.Expr:
-    binary = arguments[0].is_type(DType.VARBINARY)
-    return fill(f"twin_fingerprint({'_0' if binary else 'encode(_0)'})", arguments[0])
+    """https://docs.aws.amazon.com/redshift/latest/dg/r_FARMFINGERPRINT64.html"""
+    if not arguments[0].is_type(*_HASHED):
+        raise NotInTwinError("FARMFINGERPRINT64 of anything but VARCHAR or VARBYTE; cast it")
+    return fill("twin_fingerprint(_0)", arguments[0])
 
 
 def _last_day(arguments: list[exp.Expr]) -> exp.Expr:

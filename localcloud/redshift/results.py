@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -40,17 +41,30 @@ _PLAIN = {
 }
 
 
-def fetch(connection: duckdb.DuckDBPyConnection, query: Query) -> Result:
+@dataclass(frozen=True)
+class Prepared:
+    """A query in DuckDB's words, and the columns of its result."""
+
+    sql: str
+    columns: tuple[ResultColumn, ...]
+
+
+def fetch(connection: duckdb.DuckDBPyConnection, query: Prepared) -> Result:
     """Runs a query; the order of its rows is kept."""
+    rows = connection.execute(query.sql).fetchall()
+    return Result(rows_affected=len(rows), columns=query.columns, rows=rows)
+
+
+def prepared(connection: duckdb.DuckDBPyConnection, query: Query) -> Prepared:
+    """The query with its result in the Data API's forms."""
     sql = query.sql
     kinds = [str(row[1]) for row in connection.execute(f"DESCRIBE {sql}").fetchall()]
     types = [_type(kind, item) for kind, item in zip(kinds, query.typed.selects, strict=True)]
     names = [f"c{position}" for position in range(len(types))]
     outputs = ", ".join(_output(kind, quote(name)) for kind, name in zip(types, names, strict=True))
     inner = ", ".join(quote(name) for name in names)
-    rows = connection.execute(f"SELECT {outputs} FROM ({sql}) AS result({inner})").fetchall()
     columns = tuple(_column(name, kind) for name, kind in zip(query.names, types, strict=True))
-    return Result(rows_affected=len(rows), columns=columns, rows=rows)
+    return Prepared(f"SELECT {outputs} FROM ({sql}) AS result({inner})", columns)
 
 
 def _type(duckdb_type: str, item: exp.Expr) -> ColumnType:

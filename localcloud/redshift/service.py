@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from localcloud.redshift.catalog import SUPERUSER
@@ -72,6 +73,7 @@ class DataApi:
         self._runner = Runner(warehouse, faults, settings.threads, self._pauses, self._journal.ended)
         self._statements: dict[str, Statement] = {}
         self._taken: dict[str, float] = {}
+        self._active: list[Statement] = []
         self._tokens: dict[str, tuple[float, dict[str, Any], str]] = {}
         self._lock = threading.Lock()
         for at, statement in self._journal.read():
@@ -136,7 +138,8 @@ class DataApi:
     def _new(self, request: dict[str, Any], texts: list[str], user: str, *, is_batch: bool) -> Statement:
         self._forget()
         where = target_of(request)
-        active = sum(not each.ended and each.warehouse == where for each in self._statements.values())
+        self._active = [each for each in self._active if not each.ended]
+        active = sum(each.warehouse == where for each in self._active)
         if active >= self.settings.max_active:
             raise ApiError(
                 "ActiveStatementsExceededException", f"Active statements exceeded the allowed quota ({active})."
@@ -150,16 +153,16 @@ class DataApi:
         at = self._clock()
         self._journal.taken(statement, at)
         self._keep(statement, at)
+        self._active.append(statement)
         self._runner.submit(statement)
         return statement
 
     def _forget(self) -> None:
         """Statements and their results are kept for a day after they were taken."""
         now = self._clock()
-        old = [
-            each for each, at in self._taken.items() if now - at >= RETENTION_SECONDS and self._statements[each].ended
-        ]
-        for each in old:
+        # In the order in which they were taken, so that most looks end at the first.
+        old = takewhile(lambda taken: now - taken[1] >= RETENTION_SECONDS, self._taken.items())
+        for each in [name for name, _ in old if self._statements[name].ended]:
             del self._statements[each], self._taken[each]
 
     def _check_target(self, request: dict[str, Any]) -> None:

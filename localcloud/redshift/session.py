@@ -25,7 +25,7 @@ from localcloud.redshift.materialized import refresh
 from localcloud.redshift.merge import merge
 from localcloud.redshift.model import Column, Result, TableDefinition, TableName
 from localcloud.redshift.queries import compile_query, parse
-from localcloud.redshift.results import fetch
+from localcloud.redshift.results import Prepared, fetch, prepared
 from localcloud.redshift.tokens import TokenReader, tokenize
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class Session:
             raise translated(error) from error
         finally:
             self._open = False
+            self.catalog.ended()
 
     def rollback(self) -> None:
         self._explicit = self._failed = False
@@ -92,6 +93,7 @@ class Session:
             pass  # DuckDB has ended it already
         finally:
             self._open = False
+            self.catalog.ended()
             self._claims.release()
 
     def commit_within(self) -> None:
@@ -195,7 +197,13 @@ class Session:
             raise translated(error) from error
 
     def query(self, sql: str) -> Result:
-        return fetch(self._connection, compile_query(sql, self))
+        """Runs a query; what it was compiled to is kept for the next time that it is asked."""
+
+        def made() -> Prepared:
+            return prepared(self._connection, compile_query(sql, self))
+
+        terms = (sql, self.database, self.user, self.search_path, self.last_copy_count)
+        return fetch(self._connection, self.warehouse.compiled.of(terms, self.catalog, made))
 
     def set_option(self, reader: TokenReader) -> Result:
         """SET search_path TO a, b. Other settings change results, so they are refused."""

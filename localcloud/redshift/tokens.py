@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sqlglot.dialects.redshift import Redshift
 from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import Token, TokenType
@@ -14,11 +16,22 @@ _NAMES = "https://docs.aws.amazon.com/redshift/latest/dg/r_names.html"
 _END = Token(TokenType.SEMICOLON, "end of input")
 
 
+# Texts that are read again and again, and short enough to keep the tokens of many.
+REMEMBERED_LENGTH, REMEMBERED = 2_000, 1_000
+
+
 def tokenize(sql: str) -> list[Token]:
     try:
-        return list(Redshift().tokenize(sql))
+        return list(_remembered(sql) if len(sql) <= REMEMBERED_LENGTH else _tokens(sql))
     except TokenError as error:
         raise RedshiftError(f"syntax error: {str(error).splitlines()[0]}", code="42601") from error
+
+
+def _tokens(sql: str) -> tuple[Token, ...]:
+    return tuple(Redshift().tokenize(sql))
+
+
+_remembered = lru_cache(REMEMBERED)(_tokens)
 
 
 def fold(name: str) -> str:

@@ -32,14 +32,16 @@ def translate(tree: exp.Expr, constants: dict[str, exp.Expr]) -> exp.Expr:
     for node in tree.walk():
         _check(node)
     for node in list(tree.walk(bfs=False))[::-1]:
+        # The translation may take the node itself with it.
+        parent, key, index = node.parent, node.arg_key, node.index
         replacement = _translate_node(node, constants)
         if replacement is node:
             continue
         replacement.type = node.type
-        if node is tree:
+        if parent is None or key is None:
             tree = replacement
         else:
-            node.replace(replacement)
+            parent.set(key, replacement, index)
     return tree
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Thread
 from typing import Any
 
@@ -21,6 +21,7 @@ from lakeshift.model import (
     ColumnStatistics,
     Failure,
     LakeFile,
+    Lease,
     Order,
     Place,
     Rows,
@@ -186,6 +187,22 @@ def test_pending_lists_a_table_until_it_is_not(ledger: Ledger) -> None:
     assert ledger.pending() == [("shop-1", "p.d.orders")]
     assert ledger.table("shop-1", "p.d.orders").pending
     ledger.save_table(waiting.model_copy(update={"pending": False}))
+    assert ledger.pending() == []
+
+
+def test_a_lease_is_taken_only_from_who_was_seen_to_have_it(ledger: Ledger) -> None:
+    first, second, third = (Lease(holder=name, until=NOW + timedelta(hours=1)) for name in ("a", "b", "c"))
+    assert ledger.lease("load") is None
+    assert ledger.take("load", first, None)
+    assert not ledger.take("load", second, None)
+    assert ledger.lease("load") == first
+    assert ledger.lease("other") is None
+    assert ledger.take("load", second, first)
+    assert not ledger.take("load", third, first)
+    later = second.model_copy(update={"until": NOW + timedelta(hours=2)})
+    assert ledger.take("load", later, second)
+    assert not ledger.take("load", third, second)
+    assert ledger.lease("load") == later
     assert ledger.pending() == []
 
 

@@ -122,6 +122,7 @@ def test_a_range_begins_and_ends_where_it_says(store: Store) -> None:
     store.objects.put(BUCKET, KEY, b"0123456789")
     assert store.objects.read_range(BUCKET, KEY, 3, 4) == b"3456"
     assert store.objects.read_range(BUCKET, KEY, 8, 2) == b"89"
+    assert store.objects.size(BUCKET, KEY) == 10
 
 
 def test_an_absent_object_is_a_key_error(store: Store) -> None:
@@ -129,6 +130,8 @@ def test_an_absent_object_is_a_key_error(store: Store) -> None:
         store.objects.get(BUCKET, "raw/absent")
     with pytest.raises(KeyError):
         store.objects.read_range(BUCKET, "raw/absent", 0, 1)
+    with pytest.raises(KeyError):
+        store.objects.size(BUCKET, "raw/absent")
     store.objects.put(BUCKET, KEY, b"rows")
     with pytest.raises(KeyError):
         store.objects.get(BUCKET, KEY, "2b21b2f5-90b4-4d19-8a1c-9b7e8d6a0001")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from collections import Counter
@@ -14,9 +15,8 @@ import pytest
 import structlog
 
 from lakeshift.adapters import redshift
-from lakeshift.ports import Ports
 from tests.crash.protocols import PROTOCOLS
-from tests.crash.world import Waiting, World, fresh
+from tests.crash.world import Waiting, World
 from tests.localcloud.aws.conftest import start, stop
 
 
@@ -27,7 +27,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     quick = SimpleNamespace(monotonic=time.monotonic, sleep=lambda seconds: time.sleep(min(seconds, 0.012)))
     patch.setattr(redshift, "time", quick)
     try:
-        yield World.prepared(cloud)
+        prepared = World.prepared(cloud)
+        # What is there stays: a forked process must not copy it for the collector's sake.
+        gc.collect()
+        gc.freeze()
+        yield prepared
     finally:
         patch.undo()
         stop(process)
@@ -40,12 +44,6 @@ def quiet() -> Iterator[None]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     yield
     structlog.configure(**before)
-
-
-@pytest.fixture(scope="session")
-def untouched(world: World) -> Ports:
-    """Adapters that this process never uses: processes inherit them without a connection."""
-    return fresh(world.cloud)
 
 
 @pytest.fixture(scope="session")

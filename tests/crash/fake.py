@@ -20,6 +20,11 @@ _TABLES = " UNION ALL ".join(
     for schema in SCHEMAS
 )
 _COPY = re.compile(r'COPY ("\w+"\."\w+")\nFROM \'([^\']+)\'')
+_MERGE = re.compile(
+    r"MERGE INTO (.+)\nUSING (.+)\nON (.+)\nWHEN MATCHED THEN UPDATE SET (.+)\n"
+    r"WHEN NOT MATCHED THEN INSERT \((.+)\)\nVALUES \((.+)\)"
+)
+_DELETE_USING = re.compile(r"DELETE FROM (\S+)\nUSING (\S+)\nWHERE (.+)", re.DOTALL)
 _TYPES = {"BIGINT": "bigint", "VARCHAR(65535)": "character varying"}
 
 
@@ -100,12 +105,22 @@ class FakeWarehouse:
             return -1, []
         if "svv_columns" in text:
             return -1, self._columns(text)
+        if merge := _MERGE.fullmatch(text):
+            return self._merged(merge), []
         cursor = self._data.execute(_in_sqlite(text))
         found = cursor.fetchall()
         if text.startswith("SELECT 1 / ") and found[0][0] is None:
             # SQLite divides by zero without a word; Redshift does not.
             raise sqlite3.OperationalError("Divide by zero")
         return (len(found) if found else cursor.rowcount), found
+
+    def _merged(self, merge: re.Match[str]) -> int:
+        """SQLite has no MERGE; the two halves of one are an UPDATE and an INSERT."""
+        target, source, same, sets, names, values = merge.groups()
+        updated = self._data.execute(f"UPDATE {target} SET {sets} FROM {source} WHERE {same}").rowcount
+        new = f"NOT EXISTS (SELECT 1 FROM {target} WHERE {same})"
+        added = self._data.execute(f"INSERT INTO {target} ({names}) SELECT {values} FROM {source} WHERE {new}").rowcount
+        return updated + added
 
     def _copied(self, text: str) -> int:
         match = _COPY.match(text)
@@ -126,4 +141,5 @@ def _in_sqlite(text: str) -> str:
     text = text.replace("FROM svv_tables", f"FROM ({_TABLES})").replace("GETDATE()", "julianday('now')")
     text = re.sub(r"DATEADD\(day, (-?\d+), ([^)]*\))\)", r"(\2 + \1)", text)
     text = text.replace("CREATE SCHEMA IF NOT EXISTS lakeshift", "SELECT 1")
+    text = _DELETE_USING.sub(r"DELETE FROM \1 WHERE EXISTS (SELECT 1 FROM \2 WHERE \3)", text)
     return re.sub(r"ALTER TABLE (\S+) RENAME TO", r"ALTER TABLE \1 RENAME TO", text)

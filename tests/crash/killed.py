@@ -1,14 +1,15 @@
-"""A process that delivers an event and is killed, or loses an answer, at a call that is counted beforehand."""
+"""A process that delivers an event and is killed at a call that is counted beforehand, or loses every answer once."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 from botocore.exceptions import ReadTimeoutError
 from botocore.httpsession import URLLib3Session
@@ -31,18 +32,49 @@ _SLEEP = time.sleep
 patched: Any = URLLib3Session
 
 
+class Point(NamedTuple):
+    """Where a process ends: before or after a call, counted from one."""
+
+    mode: str
+    at: int
+
+
+def points(runs_on: list[bool]) -> Iterator[Point]:
+    """Every moment between two calls, before the first, and after the last.
+
+    What dies after a call is what dies before the next one: nobody can tell them apart. Only where the call has
+    started something that goes on by itself are they two moments: it still runs, or it has ended.
+    """
+    yield Point("before", 1)
+    for at, asynchronous in enumerate(runs_on, 1):
+        yield Point("after", at)
+        if asynchronous and at < len(runs_on):
+            yield Point("before", at + 1)
+
+
 def changes(request: Any) -> bool:
     """Whether a request to AWS is one of those that count."""
+    name = _target(request)
+    if not name:
+        return request.method in ("PUT", "POST", "DELETE")
+    return name in _CHANGES or name.startswith(("AWSGlue.Create", "AWSGlue.Update", "AWSGlue.Delete", "AWSGlue.Batch"))
+
+
+def _target(request: Any) -> str:
     target = request.headers.get("X-Amz-Target", "")
-    name = target.decode() if isinstance(target, bytes) else target
-    return name in _CHANGES if name else request.method in ("PUT", "POST", "DELETE")
+    return target.decode() if isinstance(target, bytes) else str(target)
+
+
+def _goes_on(request: Any) -> bool:
+    """Whether the answer comes before what was asked for is done."""
+    return "ExecuteStatement" in _target(request) and "WaitTimeSeconds" not in json.loads(request.body)
 
 
 def _short(seconds: float) -> None:
     _SLEEP(min(seconds, 0.012))
 
 
-def forked(work: Callable[[], None]) -> int:
+def forked(work: Callable[[], object]) -> int:
     """Do something in a process of its own; its exit code, negative for a signal."""
     child = os.fork()
     if child:
@@ -64,7 +96,7 @@ def hurry() -> None:
 
 
 def delivery(adapters: Ports, run: str, table: str, mode: str = "", at: int = 0) -> Callable[[], None]:
-    """Work for a process: deliver, and at the call `at` be killed `before` or `after` it, or see its answer `lost`."""
+    """Work for a process: deliver, and be killed `before` or `after` the call `at`."""
 
     def work() -> None:
         number = [0]
@@ -80,8 +112,6 @@ def delivery(adapters: Ports, run: str, table: str, mode: str = "", at: int = 0)
             answer = real(session, request)
             if hit and mode == "after":
                 os.kill(os.getpid(), signal.SIGKILL)
-            if hit and mode == "lost":
-                raise ReadTimeoutError(endpoint_url=request.url)
             return answer
 
         patched.send = send
@@ -90,23 +120,52 @@ def delivery(adapters: Ports, run: str, table: str, mode: str = "", at: int = 0)
     return work
 
 
-def counted(adapters: Ports, run: str, table: str) -> int:
-    """How many such calls a delivery makes that nothing stops."""
-    reading, writing = os.pipe()
+def counted(adapters: Ports, run: str, table: str) -> list[bool]:
+    """The calls of a delivery that nothing stops: of each, whether what it has started goes on by itself."""
 
-    def work() -> None:
-        number = [0]
+    def work() -> list[bool]:
+        found: list[bool] = []
         real = URLLib3Session.send
 
         def send(session: Any, request: Any) -> Any:
-            number[0] += changes(request)
+            if changes(request):
+                found.append(_goes_on(request))
             return real(session, request)
 
         patched.send = send
         deliver(adapters, run, table)
-        os.write(writing, str(number[0]).encode())
+        return found
 
-    assert forked(work) == 0
+    return _told(work)
+
+
+def without_answers(adapters: Ports, run: str, table: str) -> list[bool]:
+    """Deliver while every call is done and its answer lost, the first time that it is said: one entry for each."""
+
+    def work() -> list[bool]:
+        said: set[tuple[str, str, bytes]] = set()
+        real = URLLib3Session.send
+
+        def send(session: Any, request: Any) -> Any:
+            answer = real(session, request)
+            call = (_target(request), request.url, bytes(request.body or b""))
+            if not changes(request) or call in said:
+                return answer
+            said.add(call)
+            raise ReadTimeoutError(endpoint_url=request.url)
+
+        patched.send = send
+        deliver(adapters, run, table)
+        return [True] * len(said)
+
+    return _told(work)
+
+
+def _told(work: Callable[[], list[bool]]) -> list[bool]:
+    """What is found by a process of its own."""
+    reading, writing = os.pipe()
+    assert forked(lambda: os.write(writing, json.dumps(work()).encode())) == 0
     os.close(writing)
     with os.fdopen(reading) as told:
-        return int(told.read())
+        found: list[bool] = json.loads(told.read())
+        return found

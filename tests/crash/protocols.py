@@ -13,7 +13,7 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from lakeshift.model import Increment, Kind, MergePlan, Range, TablePlan
-from lakeshift.spec import Migration
+from lakeshift.spec import Migration, Validation
 from tests.unit.plans import SNAPSHOT, entry, migration, planned
 
 OLD_RUN = "shop-aaaaaaaaaaaa"
@@ -74,6 +74,7 @@ class Protocol:
         mode: of the increment.
         merge: how rows are told apart where it is merged by key.
         every: all rows of the source, where what is gone is found by their keys.
+        depth: of the gate. What the deeper ones ask is the same for all protocols, and tried with two of them.
     """
 
     new: Sequence[Row]
@@ -85,12 +86,13 @@ class Protocol:
     mode: Literal["replace", "merge", "append"] = "replace"
     merge: MergePlan | None = None
     every: Sequence[Row] = ()
+    depth: str = "count"
 
     @property
     def config(self) -> Migration:
         rule = {"match": "*", **({"nested": self.nested} if self.nested else {})}
         target = {"type": "redshift", "workgroup": "lakeshift", "database": "dev"}
-        return migration([rule], target=target)
+        return migration([rule], target=target, validation={"depth": self.depth})
 
     def plan(self) -> TablePlan:
         """The plan of the run."""
@@ -136,10 +138,11 @@ GONE = MergePlan(key=("id",), deletes=True)
 FROM_15 = (Range(column="id", kind=Kind.INT64, lower="15"),)
 OLD, WHOLE, LATER = rows(1, 20, "old"), rows(3, 25), rows(15, 26)
 INCREMENTED = [*OLD[:14], *LATER]
+DEEP = Validation().depth
 CHILD = {"columns": {"items": "child_table"}}
 PROTOCOLS = {
     "first": Protocol(WHOLE, None, WHOLE),
-    "swap": Protocol(WHOLE, OLD, WHOLE),
+    "swap": Protocol(WHOLE, OLD, WHOLE, depth=DEEP),
     "empty": Protocol([], OLD, []),
     "converted": Protocol(WHOLE, OLD, WHOLE, TIMED),
     "children": Protocol(WHOLE, OLD, WHOLE, NESTED, CHILD),
@@ -150,7 +153,7 @@ PROTOCOLS = {
     "increment of nothing": Protocol([], OLD, OLD, ranges=()),
     "append": Protocol(rows(21, 26), OLD, [*OLD, *rows(21, 26)], ranges=FROM_21, mode="append"),
     "swap by key": Protocol([*WHOLE, *older(WHOLE[:9])], OLD, WHOLE, REVISED, merge=LATEST),
-    "merge": Protocol(LATER, OLD, INCREMENTED, ranges=FROM_15, mode="merge", merge=BY_ID),
+    "merge": Protocol(LATER, OLD, INCREMENTED, ranges=FROM_15, mode="merge", merge=BY_ID, depth=DEEP),
     "merge doubles": Protocol(
         [*older(LATER), *LATER], OLD, INCREMENTED, REVISED, ranges=(), mode="merge", merge=LATEST
     ),

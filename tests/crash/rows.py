@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from lakeshift.model import Partition, Slice, SourceTable, TablePlan, TableRef
-from lakeshift.ports import Children, ReadSession
+from lakeshift.ports import Answer, Children, ReadSession
 from tests.doubles import NOW
 from tests.unit.test_corpora_lake import wire_type
 
@@ -44,11 +44,17 @@ class Rows:
     def estimate(self, sql: str) -> int:
         raise NotImplementedError
 
+    def ask(self, sql: str, max_bytes: int) -> Answer:
+        raise NotImplementedError
+
     def make_result(self, plan: TablePlan) -> bool:  # noqa: ARG002
         return True
 
     def count(self, plan: TablePlan) -> int:
         return int(self._batches["keys" if any(part.keys for part in plan.slices) else "stream"].num_rows)
+
+    def relation(self, plan: TablePlan) -> str:
+        raise NotImplementedError
 
     def open_session(self, plan: TablePlan, part: Slice) -> ReadSession:  # noqa: ARG002
         return ReadSession("session", ("keys" if part.keys else "stream",))

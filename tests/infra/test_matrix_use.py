@@ -30,17 +30,20 @@ from lakeshift.report.step import report, report_check
 from lakeshift.resume.step import resume
 from lakeshift.spec import Source as SourceSpec
 from lakeshift.spec import Target as TargetSpec
+from lakeshift.validate import measure
 from lakeshift.validate.step import validate
 from lakeshift.views.step import views
 from tests.doubles import NOW, Buckets, ObedientWarehouse, Sink, SmallTables
 from tests.infra.test_permissions import MATRIX
 
 CONFIG = b'{"sources": [{"type": "bigquery", "project": "p", "datasets": [{"name": "shop", "include": ["orders"]}]}]}'
+ASKING = CONFIG[:-1] + b', "validation": {"source": "query"}}'
 SCHEDULED = CONFIG[:-1] + b', "load": {"mode": "scheduled"}}'
 VIEWS = CONFIG.replace(b'"include": ["orders"]}]', b'"include": ["orders", "seen"]}], "views": {"convert": "create"}')
 INCREMENTAL = CONFIG.replace(
     b'"shop"', b'"shop", "tables": [{"match": "orders", "incremental": {"by": "column", "column": "id"}}]'
 )
+MEASURED = CONFIG[:-1] + b', "types": {"measured": true}}'
 
 # What each call on the ledger needs.
 LEDGER = {
@@ -52,6 +55,8 @@ LEDGER = {
     "tables": "tables:read",
     "save_table": "tables:write",
     "pending": "tables:pending",
+    "lease": "runs:read",
+    "take": "runs:write",
     "add_chunks": "chunks:write",
     "chunks": "chunks:read",
     "chunk": "chunks:read",
@@ -92,12 +97,13 @@ class NotingObjects(Buckets):
 
     def put(self, bucket: str, key: str, body: bytes, content_type: str = "") -> str:
         written = "answer" if key.endswith(".status.json") else "report"
-        listed = "list" if key.startswith("processed/") else "write"
+        listed = {"processed": "list", "validation": "validation"}.get(key.split("/", maxsplit=1)[0], "write")
         self._notes.use(f"config:{written}" if bucket == "config" else f"{bucket}:{listed}")
         return super().put(bucket, key, body, content_type)
 
     def get(self, bucket: str, key: str, version: str = "") -> bytes:
-        self._notes.use("config:plan" if key.startswith("plans/") else f"{bucket}:read")
+        named = {"plans": "config:plan", "validation": "lake:checks"}
+        self._notes.use(named.get(key.split("/", maxsplit=1)[0], f"{bucket}:read"))
         return super().get(bucket, key, version)
 
     @contextmanager
@@ -122,6 +128,10 @@ class RememberingWarehouse(ObedientWarehouse):
     def query(self, sql: str) -> list[tuple[object, ...]]:
         if self._notes.told and self._notes.verb in ("publish", "rollback") and "ORDER BY snapshot_at" in sql:
             return [("p.shop.orders", instant(NOW), self._notes.told)]
+        if self._notes.told and self._notes.verb == "validate" and "ORDER BY snapshot_at" in sql:
+            return [(self._notes.told,)]
+        if self._notes.verb == "validate" and sql.startswith(f"SELECT run FROM {HISTORY}"):
+            return [("an earlier run",)]
         if self._notes.verb == "rollback" and "SELECT target, action, kept" in sql:
             return [("shop.orders", "publish", "", False)]
         if self._published and "ORDER BY snapshot_at" in sql:
@@ -175,18 +185,26 @@ def noting_ports(notes: Notes) -> Ports:
 
 
 @pytest.fixture(scope="module")
-def used() -> dict[str, set[str]]:
+def used() -> Iterator[dict[str, set[str]]]:
     """What every verb used over a whole run and over each way to leave it early."""
     notes = Notes()
+    with pytest.MonkeyPatch.context() as patch:
+        # As of a file that is worth it.
+        patch.setattr(measure, "CHECKPOINT_BYTES", 0)
+        yield _used(notes)
+
+
+def _used(notes: Notes) -> dict[str, set[str]]:
     ports = noting_ports(notes)
     for end in ("publish", "check", "fail", "report", "pending", "resume"):
-        migrate(ports, notes, SCHEDULED if end == "pending" else CONFIG, end)
+        migrate(ports, notes, {"pending": SCHEDULED, "publish": ASKING}.get(end, CONFIG), end)
     document = preview(noting_ports(Notes()), "planned", CONFIG)
     ports.objects.put("config", accepted_plan(document.sha256()), document.body())
     migrate(ports, notes, CONFIG[:-1] + b', "plan": {"sha256": "' + document.sha256().encode() + b'"}}', "planned")
     migrate(ports, notes, VIEWS, "views")
     notes.published = run_id("config", "configs/publish.json", "v1")
     migrate(ports, notes, INCREMENTAL, "plan")
+    migrate(ports, notes, MEASURED, "plan")
     return notes.used
 
 

@@ -31,6 +31,11 @@ GRANTS = {
     "staging:write": {"s3:PutObject StorageStaging/runs/*"},
     "staging:upload": {"s3:PutObject StorageStaging/runs/*", "s3:AbortMultipartUpload StorageStaging/runs/*"},
     "lake:read": {"s3:GetObject StorageLake/*raw/*", "s3:ListBucket StorageLake if s3:prefix=*raw/*"},
+    "lake:checks": {
+        "s3:GetObject StorageLake/*validation/*",
+        "s3:ListBucket StorageLake if s3:prefix=*validation/*",
+    },
+    "lake:validation": {"s3:PutObject StorageLake/*validation/*"},
     "lake:list": {"s3:PutObject StorageLake/*processed/*"},
     "lake:upload": {"s3:PutObject StorageLake/*raw/*", "s3:AbortMultipartUpload StorageLake/*raw/*"},
     "runs:read": {"dynamodb:GetItem TrackingRuns", "dynamodb:Query TrackingRuns"},
@@ -72,16 +77,17 @@ LOADING = "staging:read lake:read tables:read tables:write warehouse"
 MATRIX = {
     "check": "config:read config:plan config:answer staging:write runs:read runs:write secret warehouse",
     "inventory": "staging:read staging:upload runs:read runs:write secret",
-    "plan": "config:plan staging:read staging:write lake:read runs:read runs:write tables:read tables:write warehouse",
+    "plan": "config:plan staging:read staging:write lake:read runs:read runs:write tables:read tables:write secret"
+    " warehouse",
     "extract": "staging:read lake:upload runs:read tables:read tables:write chunks:read chunks:write secret",
     "load": LOADING,
-    "validate": LOADING,
+    "validate": f"{LOADING} staging:write lake:checks lake:validation secret",
     "publish": f"{LOADING} lake:list catalog",
     "fail": "tables:read tables:write",
-    "pending": "staging:read staging:write runs:read tables:read tables:pending warehouse",
-    "report": "config:answer config:report staging:read runs:read runs:write tables:read tables:write",
+    "pending": "staging:read staging:write runs:read runs:write tables:read tables:pending warehouse",
+    "report": "config:answer config:report staging:read lake:checks runs:read runs:write tables:read tables:write",
     "resume": "staging:read runs:read runs:write tables:read tables:write",
-    "rollback": "config:answer config:report staging:read lake:read lake:list catalog"
+    "rollback": "config:answer config:report staging:read lake:read lake:list lake:checks catalog"
     " runs:read runs:write tables:read tables:write warehouse",
     "views": "config:report staging:read staging:write runs:read tables:read warehouse",
 }

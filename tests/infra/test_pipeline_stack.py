@@ -119,7 +119,7 @@ def test_a_function_runs_its_verb_with_the_sizes_of_its_stage(pipeline: Template
 def test_a_function_knows_its_stage_and_where_things_are(pipeline: Template, stage: StageName, verb: str) -> None:
     function = pipeline.one("AWS::Lambda::Function", f"Steps{verb.capitalize()}Function")
     found = {name: text(value) for name, value in function["Environment"]["Variables"].items()}
-    own = {**(ROLE if verb in WAREHOUSE_USERS else {}), **(READERS[stage] if verb == "extract" else {})}
+    own = {**(ROLE if verb in WAREHOUSE_USERS else {}), **(READERS[stage] if verb in ("extract", "validate") else {})}
     assert found == {**ENVIRONMENT, **own, "LAKESHIFT_STAGE": stage}
 
 

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from lakeshift.adapters import bigquery_sql
-from lakeshift.adapters.bigquery_sql import count_sql, literal, partitions_sql, restriction, selected
+from lakeshift.adapters.bigquery_sql import count_sql, literal, partitions_sql, relation, restriction, selected
 from lakeshift.inventory.family import suffix_column
 from lakeshift.model import ColumnPlan, Kind, Range, ResultQuery, Slice, TablePlan, TableRef, TargetRef
 from lakeshift.types.bigquery import columns
 
 REF = TableRef(project="p-1", dataset="d", table="t")
+OTHER = TableRef(project="p-1", dataset="d", table="other")
 DAY = Range(column="day", kind=Kind.DATE, lower="2024-01-01", upper="2024-02-01")
 EVERY_DAY = "`day` IS NOT NULL OR `day` IS NULL"
 FIELDS = [
@@ -203,3 +204,30 @@ def test_partitions_are_asked_for_a_thousand_tables_at_a_time() -> None:
         "FROM `p-1`.`d`.INFORMATION_SCHEMA.PARTITIONS "
         "WHERE partition_id IS NOT NULL AND table_name IN ('t1000')"
     )
+
+
+AT = "FOR SYSTEM_TIME AS OF TIMESTAMP '2024-05-06 00:00:00+00'"
+NAMES = "`day` AS `day`, `big` AS `big`, `id` AS `id`"
+
+
+def test_a_relation_has_the_plan_s_rows_and_columns_at_the_snapshot() -> None:
+    family = [part(suffix="20240101", missing=("Big",)), part(days("2024-01-01", None), suffix="it's", ref=OTHER)]
+    assert relation(plan(*family, row_filter="id > 3")) == (
+        "(SELECT `day` AS `day`, CAST(NULL AS BIGNUMERIC) AS `big`, `id` AS `id`, '20240101' AS `_table_suffix` "
+        f"FROM `p-1`.`d`.`t` {AT} WHERE id > 3 UNION ALL "
+        f"SELECT {NAMES}, 'it\\'s' AS `_table_suffix` "
+        f"FROM `p-1`.`d`.`other` {AT} WHERE (`day` >= DATE '2024-01-01') AND (id > 3))"
+    )
+
+
+def test_the_slices_of_keys_are_no_rows_of_a_relation() -> None:
+    both = relation(plan(part(), part(keys=True)))
+    assert both == relation(plan(part()))
+    assert both.count("SELECT") == 1
+
+
+def test_the_relation_of_an_empty_increment_has_no_rows_and_that_of_a_query_is_the_query() -> None:
+    assert relation(plan()).endswith("FROM `p-1`.`d`.`t` WHERE FALSE)")
+    query = ResultQuery(sql="SELECT 1 AS id", destination=REF, bytes=1)
+    assert relation(plan(query=query)) == "(SELECT 1 AS id)"
+    assert relation(plan(part(), query=query)).endswith("FROM `p-1`.`d`.`t`)")

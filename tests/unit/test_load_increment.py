@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from lakeshift.errors import Superseded, TargetMismatch, TargetMissing, ValidationFailed
+from lakeshift.errors import Superseded, TargetMismatch, TargetMissing
 from lakeshift.load import sql
 from lakeshift.load.target import check_target, pending_alters
 from lakeshift.model import Change, Increment, Kind, Range, Rows, TablePlan
 from lakeshift.plan.drift import changes
-from lakeshift.validate.step import _counts
+from lakeshift.validate.step import counts_difference
 from localcloud.redshift.engine import Warehouse
 from localcloud.redshift.objects import MemoryObjects, MemoryRoles
 from localcloud.redshift.session import Session
@@ -160,11 +160,9 @@ def test_counts_must_agree(
     sample: float | None, source: int, read: int | None, lake: int, target: int, passes: bool
 ) -> None:
     made, rows = plan(PLAIN, sample=sample), Rows(source=source, lake=lake, target=target)
-    if passes:
-        _counts(made, rows, read)
-        return
-    with pytest.raises(ValidationFailed, match=f"source {source}, read {read}, lake {lake}, target {target}"):
-        _counts(made, rows, read)
+    found = counts_difference(made, rows, read)
+    assert (found == "") == passes
+    assert passes or f"source {source}, read {read}, lake {lake}, target {target}" in found
 
 
 IN_PLACE = (

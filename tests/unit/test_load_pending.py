@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from lakeshift.ledger.memory import MemoryLedger
-from lakeshift.load.pending import Wanted, pending
-from lakeshift.model import Order, RunRecord, RunState, TableRecord, TableState
+from lakeshift.load.pending import LEASE, LEASE_TIME, Wanted, pending
+from lakeshift.model import Lease, Order, RunRecord, RunState, TableRecord, TableState
 from lakeshift.ports import Defaults, Places, Ports
 from tests.doubles import NOW, Buckets, ObedientWarehouse, SmallTables
 
@@ -53,8 +54,8 @@ def add(ports: Ports, run: str, days: int, tables: dict[str, Any], order: Order 
     )
 
 
-def listed(ports: Ports, wanted: Wanted | None = None) -> list[list[str]]:
-    found = pending(ports, "execution", wanted)
+def listed(ports: Ports, wanted: Wanted | None = None, execution: str = "execution") -> list[list[str]]:
+    found = pending(ports, execution, wanted)
     assert found.max_concurrency == 4
     items = json.loads(ports.objects.get(found.bucket, found.key))
     assert found.count == len(items)
@@ -94,3 +95,60 @@ def test_a_starter_may_name_run_and_tables(ports: Ports) -> None:
     add(ports, "two", 2, {"a": {}})
     assert listed(ports, Wanted(run="one")) == [["one/a"], ["one/b"]]
     assert listed(ports, Wanted(run="one", tables=("b",))) == [["one/b"]]
+
+
+def ended(ports: Ports, run: str, table: str, **changes: Any) -> None:
+    record = ports.ledger.table(run, table)
+    ports.ledger.save_table(record.model_copy(update={"state": TableState.PUBLISHED, "pending": False, **changes}))
+
+
+def test_a_schedule_that_is_too_quick_waits_for_the_execution_before(ports: Ports) -> None:
+    add(ports, "run", 1, {"a": {}, "b": {}})
+    assert listed(ports, execution="first") == [["run/a"], ["run/b"]]
+    # A function that is tried again has its turn still.
+    assert listed(ports, execution="first") == [["run/a"], ["run/b"]]
+    add(ports, "later", 0, {"c": {}})
+    ended(ports, "run", "a")
+    assert listed(ports, execution="second") == []
+    ended(ports, "run", "b", state=TableState.FAILED)
+    assert listed(ports, execution="second") == [["later/c"]]
+    assert listed(ports, execution="first") == []
+
+
+def test_of_two_at_once_one_has_the_turn(ports: Ports) -> None:
+    add(ports, "run", 1, {"a": {}})
+
+    class Slow(MemoryLedger):
+        """Another execution is quicker, between our look and our word."""
+
+        def take(self, name: str, lease: Lease, stands: Lease | None) -> bool:
+            ports.ledger.take(name, lease.model_copy(update={"holder": "quick"}), stands)
+            return super().take(name, lease, stands)
+
+    slow = Slow()
+    slow.__dict__ = ports.ledger.__dict__
+    assert listed(replace(ports, ledger=slow), execution="slow") == []
+    assert ports.ledger.lease(LEASE) == Lease(holder="quick", until=NOW + LEASE_TIME)
+
+
+def test_who_was_stopped_does_not_have_the_turn_for_ever(ports: Ports) -> None:
+    add(ports, "run", 1, {"a": {}})
+    assert listed(ports, execution="stopped") == [["run/a"]]
+    later = replace(ports, clock=lambda: NOW + LEASE_TIME - timedelta(seconds=1))
+    assert listed(later, execution="next") == []
+    over = replace(ports, clock=lambda: NOW + LEASE_TIME)
+    assert listed(over, execution="next") == [["run/a"]]
+
+
+def test_tables_that_a_person_names_do_not_wait(ports: Ports) -> None:
+    add(ports, "run", 1, {"a": {}, "b": {}})
+    assert listed(ports, execution="schedule") == [["run/a"], ["run/b"]]
+    assert listed(ports, Wanted(run="run", tables=("b",)), execution="person") == [["run/b"]]
+    lease = ports.ledger.lease(LEASE)
+    assert lease
+    assert lease.holder == "schedule"
+
+
+def test_nobody_has_the_turn_with_nothing_to_do(ports: Ports) -> None:
+    assert listed(ports, execution="idle") == []
+    assert ports.ledger.lease(LEASE) is None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lakeshift.errors import NameCollision, SplitMismatch, TargetBusy, TerminalError
+from lakeshift.errors import NameCollision, ScanLimitExceeded, SplitMismatch, TargetBusy, TerminalError
 from lakeshift.inventory.step import Entry
 from lakeshift.lake import keys
 from lakeshift.model import (
@@ -252,3 +252,19 @@ def test_a_run_without_a_snapshot_is_refused() -> None:
     with pytest.raises(TerminalError, match="no snapshot"):
         plan(made, RUN)
     assert made.ledger.tables(RUN) == []
+
+
+def test_a_run_whose_gate_would_let_the_source_scan_too_much_starts_nothing() -> None:
+    asks = {"source": "query", "maxSourceBytes": 16_000_000}
+    rules = [{"match": "shallow", "validation": {"depth": "count", "source": "query"}}]
+    config = migration(rules, validation=asks)
+    given = [entry(PLAIN, "a"), entry(PLAIN, "b"), entry(PLAIN, "shallow", rule=0)]
+    made = ports(given, config)
+    plan(made, RUN)
+    assert all(one.state is TableState.PLANNED for one in made.ledger.tables(RUN))
+    refused = ports([*given, entry(PLAIN, "c", bytes=1)], config)
+    with pytest.raises(ScanLimitExceeded, match=r"16,000,001 bytes .* allows 16,000,000"):
+        plan(refused, RUN)
+    assert refused.ledger.tables(RUN) == []
+    lax = migration([{"match": "a", "validation": {}}], validation=asks)
+    plan(ports([entry(PLAIN, "a", rule=0), *given[1:2], entry(PLAIN, "c")], lax), RUN)

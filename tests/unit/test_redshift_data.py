@@ -172,3 +172,23 @@ def test_the_sql_of_a_refused_query_shows_no_values(monkeypatch: pytest.MonkeyPa
     with pytest.raises(TargetBusy) as busy:
         RedshiftData(api, "dev", "w", None).query("SELECT 'anna'")
     assert "anna" not in str(busy.value)
+
+
+def test_the_service_does_the_waiting() -> None:
+    api: Any = Calls(
+        execute_statement=[{"Id": "q", "Status": "FINISHED", "HasResultSet": True}, {"Id": "r", "Status": "STARTED"}],
+        describe_statement={"Id": "r", "Status": "FINISHED", "HasResultSet": True},
+        pages=[{"Records": [[field(1)]]}],
+    )
+    warehouse = RedshiftData(api, "dev", "w", None)
+    assert warehouse.query("SELECT 1") == [(1,)]
+    assert warehouse.query("SELECT 1") == [(1,)]
+    assert warehouse.poll("s", 20).finished
+    assert warehouse.poll("s", 0.2).finished
+    assert [(name, given["WaitTimeSeconds"]) for name, given in api.given] == [
+        ("execute_statement", 30),
+        ("execute_statement", 30),
+        ("describe_statement", 30),
+        ("describe_statement", 20),
+        ("describe_statement", 1),
+    ]

@@ -11,12 +11,13 @@ from lakeshift.check.step import check
 from lakeshift.errors import TerminalError
 from lakeshift.extract.step import extract
 from lakeshift.inventory.step import inventory
+from lakeshift.lake import keys
 from lakeshift.ledger.memory import MemoryLedger
 from lakeshift.load import history
 from lakeshift.load.publish import publish
 from lakeshift.load.sql import instant
 from lakeshift.load.step import load
-from lakeshift.model import RunState, TableState
+from lakeshift.model import ExtractManifest, Held, RunState, SideFile, TablePlan, TableRecord, TableState
 from lakeshift.plan.step import plan
 from lakeshift.plan.written import plan_of
 from lakeshift.ports import Defaults, Places, Ports
@@ -24,7 +25,11 @@ from lakeshift.report.step import report
 from lakeshift.validate.step import validate
 from tests.doubles import NOW, Buckets, ObedientWarehouse, SmallTables
 
-CONFIG = {"sources": [{"type": "bigquery", "project": "p", "datasets": [{"name": "shop"}]}]}
+CONFIG = {
+    "sources": [{"type": "bigquery", "project": "p", "datasets": [{"name": "shop"}]}],
+    # The warehouse of these tests counts, and cannot do more.
+    "validation": {"depth": "count"},
+}
 TABLE = "p.shop.orders"
 
 
@@ -131,13 +136,63 @@ def test_a_later_version_stays_unless_a_person_agrees(world: World, run: str) ->
 
 
 def test_without_its_files_nothing_is_begun(world: World, run: str) -> None:
-    (key,) = [key for bucket, key in world.objects.bodies if bucket == "lake" and key.endswith(".parquet")]
+    (key,) = [
+        key
+        for bucket, key in world.objects.bodies
+        if bucket == "lake" and key.startswith("raw/") and key.endswith(".parquet")
+    ]
     del world.objects.bodies["lake", key]
     record = world.ports.ledger.table(again(world, run), TABLE)
     assert record.failure
     assert record.failure.code == "FilesMissing"
     assert key in record.failure.message
     assert not any(text.startswith("COPY") for text in world.warehouse.statements)
+
+
+def test_the_sweep_knows_the_run_before_its_tables_stand_there(world: World, run: str) -> None:
+    second = again(world, run)
+    (said,) = [text for text in world.warehouse.statements if text.startswith(f"INSERT INTO {history.RUNS}")]
+    assert f"'{second}'" in said
+    world.loaded(second)
+    made = [text.startswith("CREATE TABLE") and second.rsplit("-", 1)[1] in text for text in world.warehouse.statements]
+    assert world.warehouse.statements.index(said) < made.index(True)
+
+
+def of(record: TableRecord, plan: TablePlan, name: str) -> str:
+    """Key of a file of a table's extract."""
+    listed = {
+        "rows": keys.copy_manifest(plan.lake_prefix, record.cut),
+        "keys": keys.copy_manifest(keys.keys_prefix(plan.lake_prefix), record.cut),
+        "records": keys.quarantine_manifest(plan.lake_prefix, record.cut),
+    }
+    return listed.get(name, f"{plan.lake_prefix}{name}")
+
+
+@pytest.mark.parametrize("gone", ["rows", "keys", "records", "_keys.parquet", "_misfits.parquet"])
+def test_without_its_keys_its_records_or_a_list_nothing_is_begun(world: World, run: str, gone: str) -> None:
+    record = world.ports.ledger.table(run, TABLE)
+    plan_ = plan_of(world.ports, record)
+    where = keys.extract_record(plan_.lake_prefix, record.cut)
+    found = ExtractManifest.model_validate_json(world.objects.get("lake", where))
+    names = [of(record, plan_, name) for name in ("keys", "records", "_keys.parquet", "_misfits.parquet")]
+    for name in names:
+        world.objects.put("lake", name, b"PAR1")
+    side = SideFile(key=names[3], rows=1, bytes=4, sha256="")
+    held = Held(file=side, records=side, quarantined=0, counts=())
+    file = found.files[0].model_copy(update={"held": held})
+    more = {
+        "files": (file,),
+        "keys": (found.files[0].model_copy(update={"key": names[2], "bytes": 4}),),
+        "keys_read": 1,
+    }
+    world.objects.put("lake", where, found.model_copy(update=more).model_dump_json().encode())
+    assert world.ports.ledger.table(again(world, run), TABLE).state is not TableState.REFUSED
+
+    del world.objects.bodies["lake", of(record, plan_, gone)]
+    refused = world.ports.ledger.table(world.begun("second", {**CONFIG, "reload": {"run": run}}), TABLE)
+    assert refused.failure
+    assert refused.failure.code == "FilesMissing"
+    assert of(record, plan_, gone) in refused.failure.message
 
 
 def test_a_table_that_was_never_published_is_refused(world: World) -> None:

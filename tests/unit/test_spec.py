@@ -33,7 +33,7 @@ def test_a_small_config_has_defaults() -> None:
     migration = read(json.dumps(config()).encode())
     assert migration.sources[0].datasets[0].include == ["*"]
     assert migration.target.schema_name == "{dataset}"
-    assert (migration.load.mode, migration.validation.depth) == ("immediate", "count")
+    assert (migration.load.mode, migration.validation.depth) == ("immediate", "checksum")
     assert migration.input_max_parallelism is None
 
 
@@ -260,3 +260,12 @@ def test_configs_in_the_docs_are_valid() -> None:
             assert read(block.encode()).sources, page.name
             found += 1
     assert found >= 4
+
+
+def test_the_source_is_asked_by_choice_and_within_a_limit() -> None:
+    plain = read(json.dumps(config()).encode()).validation
+    assert (plain.source, plain.max_source_bytes) == ("extract", 1024**4)
+    asked = read(json.dumps(config(validation={"source": "query", "maxSourceBytes": 0})).encode()).validation
+    assert (asked.source, asked.max_source_bytes) == ("query", 0)
+    (problem,) = problems(config(validation={"source": "both"}))
+    assert problem.allowed == ("extract", "query")

@@ -15,6 +15,10 @@ from localcloud.bigquery.schema import Field, Schema
 
 _SPECIAL = {"BIGNUMERIC", "GEOGRAPHY", "RANGE"}
 _CAST_KINDS = {
+    exp.DType.TEXT: "STRING",
+    exp.DType.BINARY: "BYTES",
+    exp.DType.VARBINARY: "BYTES",
+    exp.DType.TIME: "TIME",
     exp.DType.DECIMAL: "NUMERIC",
     exp.DType.DOUBLE: "FLOAT",
     exp.DType.FLOAT: "FLOAT",
@@ -23,12 +27,43 @@ _CAST_KINDS = {
     exp.DType.DATETIME: "DATETIME",
     exp.DType.TIMESTAMPTZ: "TIMESTAMP",
 }
-_CURRENT: dict[type, str] = {
+_NAMED: dict[type, str] = {
+    exp.ByteString: "BYTES",
     exp.CurrentDate: "DATE",
     exp.CurrentDatetime: "DATETIME",
     exp.CurrentTimestamp: "TIMESTAMP",
     exp.UnixToTime: "TIMESTAMP",
 }
+# Functions whose result is INT64, whatever they take.
+_WHOLE = (
+    exp.Count,
+    exp.CountIf,
+    exp.DateDiff,
+    exp.DatetimeDiff,
+    exp.TimeDiff,
+    exp.TimestampDiff,
+    exp.UnixDate,
+    exp.UnixMicros,
+    exp.UnixSeconds,
+    exp.FarmFingerprint,
+    exp.StrPosition,
+    exp.Length,
+    exp.ByteLength,
+)
+# Functions whose result is STRING.
+_WRITTEN = (exp.TimeToStr, exp.JSONFormat, exp.ToBase64, exp.LowerHex, exp.DPipe, exp.Pad, exp.RegexpReplace)
+# DuckDB's functions that corrections put in, and what they give.
+_OURS: dict[str, set[str]] = {
+    "encode": {"BYTES"},
+    "from_hex": {"BYTES"},
+    "strlen": set(),
+    "struct_extract": {"STRING"},
+    "string_json": {"STRING"},
+    "float_json": {"STRING"},
+    "interval_text": {"STRING"},
+}
+# Functions that take the inside out of a special value.
+_OPENING = frozenset({"ST_ASTEXT", "RANGE_START", "RANGE_END"})
 # Functions that take any value as it is. Everything else might turn a special value into text.
 _NEUTRAL = (
     exp.Count,
@@ -43,6 +78,7 @@ _NEUTRAL = (
     exp.Array,
     exp.ArrayAgg,
     exp.ArraySize,
+    exp.Unnest,
     exp.Struct,
     exp.And,
     exp.Or,
@@ -62,7 +98,7 @@ class Names:
         self._kinds: dict[str, set[str]] = {}
         for field in fields:
             self._learn(field)
-        self._follow(list(tree.find_all(exp.Alias)))
+        self._follow([(alias.alias, alias.this) for alias in tree.find_all(exp.Alias)] + list(_unnested(tree)))
 
     def _learn(self, field: Field) -> set[str]:
         kinds = {field.type} if not field.fields else set()
@@ -71,13 +107,13 @@ class Names:
         self._kinds.setdefault(field.name.lower(), set()).update(kinds)
         return kinds
 
-    def _follow(self, aliases: list[exp.Alias]) -> None:
+    def _follow(self, aliases: list[tuple[str, exp.Expr]]) -> None:
         for _ in aliases:
             before = sum(len(k) for k in self._kinds.values())
-            for alias in aliases:
-                kinds = self._below(alias.this)
+            for alias, value in aliases:
+                kinds = self._below(value)
                 if kinds:
-                    self._kinds.setdefault(alias.alias.lower(), set()).update(kinds)
+                    self._kinds.setdefault(alias.lower(), set()).update(kinds)
             if before == sum(len(k) for k in self._kinds.values()):
                 return
 
@@ -86,16 +122,13 @@ class Names:
 
     def _below(self, node: exp.Expr) -> set[str]:
         """Types of the columns whose values reach the result of an expression."""
-        if isinstance(node, (exp.Count, exp.CountIf, exp.Predicate, exp.Subquery, exp.Select)):
-            return set()
-        if type(node) in _CURRENT:
-            return {_CURRENT[type(node)]}
-        if isinstance(node, exp.Cast):
-            kind = _CAST_KINDS.get(node.to.this)
-            return {kind} if kind else set()
-        if isinstance(node, (exp.Column, exp.Dot)):
-            found = node.find_all(exp.Identifier)
-            return set().union(*(self._of(i.name) for i in found))
+        if (result := _result(node)) is not None:
+            return result
+        if isinstance(node, exp.Dot):
+            return self._of(node.expression.name) or self._below(node.this)
+        if isinstance(node, exp.Column):
+            # A field of a struct, or a column behind its table.
+            return self._of(node.name) or self._of(node.table)
         return set().union(*(self._below(child) for child in node.iter_expressions()))
 
     def moment(self, node: exp.Expr) -> str:
@@ -149,18 +182,46 @@ class Names:
                     raise unsupported(f"{'/'.join(sorted(self._of(column.name) & _SPECIAL))} values in {name}")
 
 
+def _result(node: exp.Expr) -> set[str] | None:
+    """The type of an expression that has it by itself; None where it hangs on what is inside."""
+    if isinstance(node, (*_WHOLE, exp.Predicate, exp.Subquery, exp.Select)):
+        return set()
+    if isinstance(node, exp.Cast):
+        return {_CAST_KINDS[node.to.this]} if node.to.this in _CAST_KINDS else set()
+    if isinstance(node, exp.Anonymous):
+        return _OURS.get(node.name)
+    name = _NAMED.get(type(node)) or next((kind for kind in ("STRING",) if isinstance(node, _WRITTEN)), None)
+    return {name} if name else None
+
+
+def _unnested(tree: exp.Expr) -> Iterable[tuple[str, exp.Expr]]:
+    """The names of arrays' elements, and the arrays."""
+    for unnest in tree.find_all(exp.Unnest):
+        alias = unnest.args.get("alias")
+        for column in (alias.columns if alias else ())[:1]:
+            yield column.name, unnest.expressions[0]
+
+
 def _path(node: exp.Expr) -> Iterable[exp.Expr]:
     parent = node.parent
     while parent is not None and not isinstance(parent, (exp.Select, exp.SetOperation)):
         yield parent
-        if isinstance(parent, (exp.Count, exp.Is)):
+        if isinstance(parent, (exp.Count, exp.Is)) or _opens(parent):
             return
         parent = parent.parent
+
+
+def _opens(node: exp.Expr) -> bool:
+    """Whether the result of a function on a special value is none."""
+    to_text = isinstance(node, exp.Cast) and node.to.this == exp.DType.TEXT
+    return to_text or (isinstance(node, exp.Anonymous) and node.name.upper() in _OPENING)
 
 
 def _reveals(node: exp.Expr, column: exp.Column) -> bool:
     if isinstance(node, exp.Cast):
         return not (node.to.this == exp.DType.TEXT and node.this is column)
+    if _opens(node):
+        return False
     if isinstance(node, (exp.DPipe, exp.Like)):
         return True
     return isinstance(node, exp.Func) and not isinstance(node, _NEUTRAL)

@@ -7,13 +7,17 @@ unscaled integer as BIGNUM, which compares and sorts exactly.
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+from duckdb.func import PythonUDFType
 
+from localcloud import farm
 from localcloud.bigquery import decimals, schema
 from localcloud.bigquery.arrays import list_parts, without_extensions
 from localcloud.bigquery.errors import invalid_query, unsupported
@@ -70,9 +74,45 @@ def _add_functions(connection: duckdb.DuckDBPyConnection) -> None:
     connection.create_function("numeric_divide", numeric_divide, [number, number], number)
     connection.create_function("scaled_text", _scaled_text, ["VARCHAR"], "VARCHAR")
     connection.create_function("numeric_text", _numeric_text, [number], "VARCHAR")
+    arrow = PythonUDFType.ARROW
+    connection.create_function("farm_fingerprint", farm.fingerprints_of, None, "BIGINT", type=arrow)
+    connection.create_function("string_json", _string_json, ["VARCHAR"], "VARCHAR", type=arrow)
+    connection.create_function("float_json", _float_json, ["DOUBLE"], "VARCHAR", type=arrow)
+    connection.execute("CREATE MACRO ieee_divide(x, y) AS CAST(x AS DOUBLE) / CAST(y AS DOUBLE)")
+    connection.execute(f"CREATE MACRO interval_text(value) AS {_INTERVAL_TEXT}")
     connection.execute(
         "CREATE MACRO bignumeric_text(value) AS scaled_text(CAST(struct_extract(value, '$bignumeric') AS VARCHAR))"
     )
+
+
+# `Y-M D H:M:S[.F]`: https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types#interval_type
+_MONTHS = "(date_part('year', value) * 12 + date_part('month', value))"
+_MICROS = (
+    "(date_part('hour', value) * 3600000000 + date_part('minute', value) * 60000000 + date_part('microsecond', value))"
+)
+_INTERVAL_TEXT = (
+    f"CASE WHEN {_MONTHS} < 0 THEN '-' ELSE '' END || (abs({_MONTHS}) // 12) || '-' || (abs({_MONTHS}) % 12) || ' ' || "
+    f"date_part('day', value) || ' ' || CASE WHEN {_MICROS} < 0 THEN '-' ELSE '' END || "
+    f"(abs({_MICROS}) // 3600000000) || ':' || (abs({_MICROS}) // 60000000 % 60) || ':' || "
+    f"(abs({_MICROS}) // 1000000 % 60) || "
+    f"CASE WHEN {_MICROS} % 1000000 = 0 THEN '' ELSE '.' || lpad(CAST(abs({_MICROS}) % 1000000 AS VARCHAR), 6, '0') END"
+)
+
+
+def _string_json(values: pa.ChunkedArray) -> pa.Array:
+    return pa.array([json.dumps(one, ensure_ascii=False) for one in values.to_pylist()], pa.string())
+
+
+def _float_json(values: pa.ChunkedArray) -> pa.Array:
+    """Numbers as they are, what is none as text.
+
+    https://cloud.google.com/bigquery/docs/reference/standard-sql/json_functions#json_encodings
+    """
+    texts = (repr(one) if isfinite(one) else f'"{_WORDS[str(one)]}"' for one in values.to_pylist())
+    return pa.array(list(texts), pa.string())
+
+
+_WORDS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def _numeric_text(value: Decimal) -> str:

@@ -253,6 +253,16 @@ def test_simultaneous_starts_make_one_execution(cloud: Cloud) -> None:
     assert len(cloud.executions(machine)) == 1
 
 
+def test_executions_side_by_side_share_a_definition_and_nothing_else(cloud: Cloud) -> None:
+    inner = {"StartAt": "Pause", "States": {"Pause": {"Type": "Wait", "Seconds": 1, "End": True}}}
+    each = {"Type": "Map", "ItemsPath": "$.items", "ItemProcessor": inner, "ResultPath": "$.done", "End": True}
+    machine, start = cloud.machine({"Each": each}), cloud.client("stepfunctions").start_execution
+    inputs = [{"items": [[number, item] for item in range(3)], "number": number} for number in range(4)]
+    started = [start(stateMachineArn=machine, input=json.dumps(one))["executionArn"] for one in inputs]
+    outputs = [json.loads(cloud.ended(execution)["output"]) for execution in started]
+    assert outputs == [{**one, "done": one["items"]} for one in inputs]
+
+
 def test_the_payload_limit(cloud: Cloud) -> None:
     client = cloud.client("stepfunctions")
     machine = cloud.machine({"Same": {"Type": "Pass", "End": True}})

@@ -107,6 +107,8 @@ def test_nan_compares_with_nothing(bq: bigquery.Client, reads: BigQueryReadClien
     [
         ("SUBSTR('abc', 0, 2)", "ab"),
         ("SUBSTR('abcde', -2)", "de"),
+        ("BYTE_LENGTH('žluť')", 6),
+        ("BYTE_LENGTH(b'\\xff12')", 3),
         ("EXTRACT(DAYOFWEEK FROM DATE '2024-01-07')", 1),
         ("CAST(2.5 AS INT64)", 3),
         ("CAST(-2.5 AS INT64)", -3),
@@ -350,3 +352,99 @@ def test_information_schema(bq: bigquery.Client, dataset: str) -> None:
         f"SELECT total_rows FROM `{PROJECT}.region-us`.INFORMATION_SCHEMA.TABLE_STORAGE WHERE table_schema = '{name}'"
     )
     assert rows(bq, storage) == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        # https://cloud.google.com/bigquery/docs/reference/standard-sql/hash_functions#farm_fingerprint
+        ("FARM_FINGERPRINT('1footrue')", -1541654101129638711),
+        ("FARM_FINGERPRINT(b'2applefalse')", 2794438866806483259),
+        ("FARM_FINGERPRINT(CONCAT('3', '', 'true'))", -4880158226897771312),
+        ("FARM_FINGERPRINT(REPEAT('test', 64))", 3500507768004279527),
+        ("FARM_FINGERPRINT(CAST(NULL AS STRING))", None),
+        ("-1 >> 60", 15),
+        ("(-1 >> 1) & 7", 7),
+        ("IEEE_DIVIDE(1, CAST('-0.0' AS FLOAT64))", float("-inf")),
+        ("TIME_DIFF(TIME '23:59:59.999999', TIME '00:00:00', MICROSECOND)", 86_399_999_999),
+        ("DATETIME_DIFF(DATETIME '0001-01-01', DATETIME '1970-01-01 00:00:00', MICROSECOND)", -62_135_596_800_000_000),
+        ("UNIX_MICROS(TIMESTAMP '1969-12-31 23:59:59.999999+00')", -1),
+        ("FORMAT_DATE('%E4Y-%m-%d', DATE '0001-02-03')", "0001-02-03"),
+        ("FORMAT_TIME('%H:%M:%E6S', TIME '01:02:03.5')", "01:02:03.500000"),
+        (
+            "FORMAT_DATETIME('%E4Y-%m-%d %H:%M:%E6S', DATETIME '0999-12-31 23:59:59.000001')",
+            "0999-12-31 23:59:59.000001",
+        ),
+        (
+            "FORMAT_TIMESTAMP('%E4Y-%m-%d %H:%M:%E6S', TIMESTAMP '2024-03-31 02:30:00+02', 'UTC')",
+            "2024-03-31 00:30:00.000000",
+        ),
+        ("RPAD('1.5', STRPOS('1.5', '.') + 3, '0')", "1.500"),
+        ("TO_HEX(SUBSTRING(b'abcd', 2, 2))", "6263"),
+        ("TO_HEX(CAST('é\\\\x' AS BYTES))", "c3a95c78"),
+        ("OCTET_LENGTH(CAST('é' AS BYTES))", 2),
+        ("CAST(1 AS STRING) || '/' || CAST(-2 AS STRING)", "1/-2"),
+    ],
+)
+def test_functions_of_a_comparison(bq: bigquery.Client, expression: str, expected: Any) -> None:
+    assert rows(bq, f"SELECT {expression} AS x") == [(expected,)]
+
+
+@pytest.fixture(scope="module")
+def special(bq: bigquery.Client) -> str:
+    bq.create_dataset(f"{PROJECT}.special")
+    schema: list[dict[str, Any]] = [
+        {"name": n, "type": t} for n, t in (("i", "INTERVAL"), ("g", "GEOGRAPHY"), ("s", "STRING"), ("f", "FLOAT64"))
+    ]
+    schema += [{"name": "r", "type": "RANGE", "rangeElementType": {"type": "DATE"}}, {"name": "j", "type": "JSON"}]
+    inside: list[dict[str, Any]] = [
+        {"name": "g", "type": "GEOGRAPHY"},
+        {"name": "n", "type": "NUMERIC"},
+        {"name": "f", "type": "FLOAT64"},
+    ]
+    schema += [{"name": "a", "type": "RECORD", "mode": "REPEATED", "fields": inside}]
+    row = '{"i":"-1-2 3 -4:5:6.5","g":"POINT(1 2)","s":"a\\"\\\\\\n\\u0001é","f":1e300,"j":{"b":1,"a":[]},'
+    row += '"r":"[2024-01-01, UNBOUNDED)"'
+    load_lines(
+        bq, f"{PROJECT}.special.t", [row + ',"a":[{"g":"POINT(3 4)","n":"1.5","f":2},{"n":null}]}', "{}"], schema
+    )
+    return f"`{PROJECT}.special.t`"
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("CAST(i AS STRING)", "-1-2 3 -4:5:6.500000"),
+        ("ST_ASTEXT(g)", "POINT(1 2)"),
+        ("CAST(RANGE_START(r) AS STRING)", "2024-01-01"),
+        ("RANGE_END(r)", None),
+        ("TO_JSON_STRING(s)", '"a\\"\\\\\\n\\u0001é"'),
+        ("TO_JSON_STRING(f)", "1e+300"),
+        ("TO_JSON_STRING(j)", '{"a":[],"b":1}'),
+        ("TO_JSON_STRING(ST_ASTEXT(g))", '"POINT(1 2)"'),
+        (
+            "(SELECT STRING_AGG(COALESCE(ST_ASTEXT(e.g) || CAST(e.n AS STRING), 'null'), ',' ORDER BY o) "
+            "FROM UNNEST(a) AS e WITH OFFSET AS o)",
+            "POINT(3 4)1.5,null",
+        ),
+        ("COUNTIF(g IS NULL) OVER ()", 1),
+    ],
+)
+def test_the_inside_of_special_values(bq: bigquery.Client, special: str, expression: str, expected: Any) -> None:
+    found = rows(bq, f"SELECT {expression} AS x FROM {special} WHERE s IS NOT NULL OR {expected is None} IS NULL")
+    assert found[0] == (0 if "COUNTIF" in expression else expected,)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "FORMAT_DATE('%E4Y', DATE '2024-01-01')",
+        "TIME_DIFF(TIME '01:00:00', TIME '00:00:00', HOUR)",
+        "8 >> CAST('1' AS INT64)",
+        "TO_JSON_STRING(1)",
+        "SUBSTRING(b'abc', CAST('1' AS INT64))",
+    ],
+)
+def test_what_would_differ_is_refused(bq: bigquery.Client, expression: str) -> None:
+    with pytest.raises(exceptions.GoogleAPICallError, match="local twin does not support"):
+        rows(bq, f"SELECT {expression} AS x")

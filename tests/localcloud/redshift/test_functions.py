@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
+from localcloud.farm import fingerprint, fingerprints_of
 from localcloud.redshift.engine import Warehouse
 from localcloud.redshift.errors import RedshiftError
-from localcloud.redshift.hashes import fingerprint
 from localcloud.redshift.session import Session
 
 VALUES = [
@@ -27,6 +29,12 @@ VALUES = [
     ("SELECT REGEXP_REPLACE('aXbX', 'X\\\\z', '', 1, 'p')", "aXb"),
     ("SELECT FARMFINGERPRINT64('Amazon Redshift')", 8085098817162212970),
     ("SELECT FARMFINGERPRINT64('Amazon Redshift'::VARBYTE)", 8085098817162212970),
+    ("SELECT FARMFINGERPRINT64(REPEAT('test', 64))", 3500507768004279527),
+    ("SELECT FARMFINGERPRINT64('test  ')", fingerprint(b"test  ")),
+    ("SELECT FARMFINGERPRINT64('test  '::VARBYTE(65535))", fingerprint(b"test  ")),
+    ("SELECT FARMFINGERPRINT64(NULL::VARCHAR)", None),
+    ("SELECT ATAN2(0, '-0'::DOUBLE PRECISION)", 3.141592653589793),
+    ("SELECT '2024-02-29'::DATE + '00:30:00+02'::TIMETZ", "2024-02-28 22:30:00+00"),
     ("SELECT LEN(SHA2('a', 512)), LEN(SHA2('a', 384))", 128),
     ("SELECT FROM_VARBYTE(FROM_HEX('ffe0'), 'base64')", "/+A="),
     ("SELECT TO_HEX(TO_VARBYTE('/+A=', 'base64'))", "ffe0"),
@@ -95,7 +103,9 @@ UNCLEAR = [
     "SELECT TO_DATE('2024-1-1', 'YYYY-MM-DD')",
     "SELECT TO_DATE('x', 'Month')",
     "SELECT TO_CHAR(SYSDATE, 'YYYY\"T\"')",
-    "SELECT FARMFINGERPRINT64(REPEAT('a', 65))",
+    "SELECT FARMFINGERPRINT64(5)",
+    "SELECT FARMFINGERPRINT64(JSON_PARSE('[1]'))",
+    "SELECT FARMFINGERPRINT64('a'::CHAR(3))",
 ]
 
 
@@ -111,8 +121,63 @@ def test_another_number_of_arguments_does_not_exist(session: Session, sql: str) 
         session.execute(sql)
 
 
-def test_fingerprints_by_length_are_distinct_and_stable() -> None:
-    found = [fingerprint(b"x" * size) for size in range(65)]
-    assert len(set(found)) == 65
-    assert all(-(2**63) <= value < 2**63 for value in found)
-    assert fingerprint(b"1footrue") == -1541654101129638711
+# What Guava holds its own port against the reference in C++ by: https://github.com/google/guava, testMultipleLengths.
+ALL_LENGTHS = 0x7A1D67C50EC7E167
+ROUNDS = 800
+
+
+def test_fingerprints_of_all_lengths_are_those_of_the_reference() -> None:
+    """Each hash depends on all before it, of texts of up to 3,200 bytes."""
+    text, chain = bytearray(), 0
+
+    def grow(part: bytes) -> None:
+        nonlocal chain
+        chain ^= fingerprint(part) % 2**64
+        chain = (chain ^ chain >> 41) * 949921979 % 2**64
+        text.append(ord("a") + (chain & 0xFFFFF) % 26)
+
+    for number in range(ROUNDS):
+        grow(bytes(text[:number]))
+        grow(bytes(text[: number**2 % len(text)]))
+        grow(bytes(text[: number**3 % len(text)]))
+        grow(bytes(text))
+        first, second, third, middle = text[-1], text[-2], text[-3], text[len(text) // 2]
+        text[(first * 2**16 + second * 2**8 + third) % len(text)] ^= middle
+        text[(second * 2**16 + third * 2**8 + middle) % len(text)] ^= number % 256
+    assert chain == ALL_LENGTHS
+
+
+def test_what_queries_use_is_the_plain_fingerprint() -> None:
+    letters = np.random.default_rng(0).bytes(400_000)
+    values = [letters[size * 7 : size * 8] for size in range(700)] + [b"a" * size for size in (4_095, 65_535)]
+    assert fingerprints_of(pa.chunked_array([values])).to_pylist() == [fingerprint(value) for value in values]
+
+
+def test_a_query_hashes_every_row(session: Session) -> None:
+    session.execute("CREATE TABLE t (a VARCHAR(20), b VARBYTE(20))")
+    session.execute("INSERT INTO t VALUES ('x', FROM_HEX('ff')), (NULL, NULL), ('', FROM_HEX(''))")
+    for _ in range(11):
+        session.execute("INSERT INTO t SELECT a, b FROM t")
+    found = session.execute(
+        "SELECT a, FARMFINGERPRINT64(a), FARMFINGERPRINT64(b), COUNT(*) FROM t GROUP BY 1, 2, 3"
+    ).rows
+    empty = fingerprint(b"")
+    assert sorted(found, key=str) == sorted(
+        [("x", fingerprint(b"x"), fingerprint(b"\xff"), 2048), (None, None, None, 2048), ("", empty, empty, 2048)],
+        key=str,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        # The guide's own examples: https://docs.aws.amazon.com/redshift/latest/dg/ST_AsText-function.html
+        ("", "LINESTRING(3.14159265358979 -6.28318530717959,2.71828182845905 -1.41421356237309)"),
+        (", 6", "LINESTRING(3.14159 -6.28319,2.71828 -1.41421)"),
+        (", 17", "LINESTRING(3.1415926535897931 -6.2831853071795862,2.7182818284590451 -1.4142135623730949)"),
+    ],
+)
+def test_the_text_of_a_shape_has_so_many_digits(session: Session, arguments: str, expected: str) -> None:
+    shape = "LINESTRING(3.141592653589793 -6.283185307179586,2.718281828459045 -1.414213562373095)"
+    sql = f"SELECT ST_AsText(ST_GeogFromText('{shape}'){arguments})"
+    assert session.execute(sql).rows[0][0] == expected

@@ -1,0 +1,67 @@
+"""The gate's pass over the lake, and the look at rows that differ, take the same memory for ten times the rows."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from bench import lake_files, tables
+from bench.processes import measure
+from lakeshift.lake.parquet import FileWriter
+from lakeshift.lake.rows import converter, schema
+
+GROUP_ROWS = 2_500
+GROUPS = 3
+# A few MiB are the allocator's; a pass that kept its rows would take some hundred more.
+MORE_MIB = 24
+
+
+def lake(folder: Path, groups: int, changed: int = -1) -> Path:
+    """Two lake files of the nested table of the bench, with so many row groups each; one row is another one."""
+    made = next(table for table in tables.tables(quick=True) if table.name == "nested")
+    plans = lake_files.plans(made)
+    lake_form, random = converter(plans), np.random.Generator(np.random.PCG64(7))
+    folder.mkdir()
+    for number in range(2):
+        with (folder / f"{number}.parquet").open("wb") as sink, FileWriter(sink, schema(plans)) as writer:
+            for group in range(number * groups, (number + 1) * groups):
+                found = lake_form(tables.batch(random, group * GROUP_ROWS, GROUP_ROWS))
+                writer.write(another(found) if group == changed else found)
+    (folder / lake_files.ROWS).write_text(str(2 * groups * GROUP_ROWS))
+    return folder
+
+
+def another(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with another id in its first row."""
+    ids = batch.column("id").to_numpy().copy()
+    ids[0] = -1
+    return batch.set_column(0, batch.schema.field(0), pa.array(ids))
+
+
+def peak(*arguments: str | Path) -> float:
+    """Peak of a process of its own (MiB)."""
+    # One arena for all threads: what is measured is what the gate holds, not what the allocator keeps for each thread.
+    return measure([sys.executable, "-m", "bench.gate", *arguments], MALLOC_ARENA_MAX="1").peak_mib
+
+
+@pytest.fixture(scope="module")
+def lakes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("lakes")
+    return lake(folder / "small", GROUPS), lake(folder / "large", 10 * GROUPS)
+
+
+def test_the_pass_over_the_lake(lakes: tuple[Path, Path]) -> None:
+    small, large = (peak("pass", folder, "nested") for folder in lakes)
+    assert large < small + MORE_MIB
+
+
+def test_one_differing_row_among_many(lakes: tuple[Path, Path], tmp_path: Path) -> None:
+    small, large = lakes
+    others = lake(tmp_path / "small", GROUPS, changed=1), lake(tmp_path / "large", 10 * GROUPS, changed=1)
+    first = peak("bisect", small, "nested", others[0])
+    second = peak("bisect", large, "nested", others[1])
+    assert second < first + MORE_MIB

@@ -1,0 +1,75 @@
+"""The gate where the source is asked for its own sums, inside BigQuery, at the snapshot of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+
+from lakeshift.errors import ValidationFailed
+from lakeshift.extract import files
+from lakeshift.lake.quarantine import Sorted
+from lakeshift.model import CheckResult, CheckStatus, TableState
+from lakeshift.validate import results
+from tests.validate.both import Both, both
+
+QUERY = {"depth": "checksum", "source": "query"}
+
+
+@pytest.fixture(scope="module")
+def ends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    with both(tmp_path_factory.mktemp("ends")) as found:
+        yield found
+
+
+def told(ends: Both, run: str, table: str) -> list[CheckResult]:
+    verdict = ends.ports.ledger.table(run, table).verdict
+    assert verdict
+    return results.read(ends.ports, verdict.results)
+
+
+def orders(ends: Both, name: str) -> None:
+    ends.google(
+        f"CREATE SCHEMA {name}",
+        f"""CREATE TABLE {name}.orders AS SELECT id, CONCAT('note ', CAST(id AS STRING)) AS note, id / 7 AS ratio, """
+        'JSON \'{"b": 1.50, "a": [1]}\' AS doc, [STRUCT(id AS n)] AS xs FROM UNNEST(GENERATE_ARRAY(1, 40)) AS id',
+    )
+
+
+@pytest.mark.parametrize("nested", ["super", "child_table"])
+def test_source_lake_and_target_agree_each_by_its_own_sums(ends: Both, nested: str) -> None:
+    name = f"asked_{nested}"
+    orders(ends, name)
+    rule = {"match": "orders", "nested": {"default": nested}}
+    run = ends.migrate(ends.config(name, [rule], validation=QUERY))
+    table = f"p.{name}.orders"
+    assert ends.ports.ledger.table(run, table).state is TableState.PUBLISHED
+    asked = [one for one in told(ends, run, table) if one.check == "source_sums"]
+    assert {one.status for one in asked} <= {CheckStatus.OK, CheckStatus.EQUAL_BY_VALUE}
+    assert {"id", "note", "ratio", "doc", ""} <= {one.column for one in asked}
+    assert all(one.target_value is None and one.source_value for one in asked)
+    assert sum(one.bytes_scanned for one in asked) > 0
+
+
+def test_a_lake_that_is_not_what_the_source_has_is_found_without_statistics(
+    ends: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders(ends, "twisted")
+    real = files.ChunkFiles.write
+
+    def twisted(self: files.ChunkFiles, found: Sorted) -> None:
+        """A writer that makes another number of one."""
+        place = found.kept.schema.get_field_index("id")
+        values = [value if value != 9 else 8 for value in found.kept.column(place).to_pylist()]
+        other = found.kept.set_column(place, found.kept.schema.field(place), pa.array(values, pa.int64()))
+        real(self, replace(found, kept=other))
+
+    monkeypatch.setattr(files.ChunkFiles, "write", twisted)
+    config = ends.config("twisted", validation=QUERY, extract={"statistics": False})
+    with pytest.raises(ValidationFailed) as failure:
+        ends.migrate(config)
+    assert "id: differs in segment" in failure.value.what
+    assert "1 row is changed" in failure.value.what
+    assert "note" not in failure.value.what
