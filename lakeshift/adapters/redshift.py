@@ -35,7 +35,7 @@ _TRANSIENT = re.compile(
 )
 _NO_DATABASE = re.compile(r"database .* does not exist", re.I)
 Answer = TypeVar("Answer")
-_QUERY_SECONDS = 300.0
+_QUERY_SECONDS = 600.0
 # The longest that a call waits for the end of a statement by itself, and the pause before the next one (seconds).
 # https://docs.aws.amazon.com/redshift-data/latest/APIReference/API_DescribeStatement.html
 _WAIT_SECONDS = 30
@@ -117,7 +117,7 @@ class RedshiftData:
         return load_error(rows[0], masked(str(copies[0].get("Error") or state.get("Error") or ""))) if rows else ""
 
     def query(self, sql: str) -> list[tuple[object, ...]]:
-        """Run one SELECT to its end and return all rows; TargetBusy when it has not ended after five minutes."""
+        """Run one SELECT to its end and return all rows; TargetBusy when it has not ended after ten minutes."""
         _check_limits([sql])
         started = self._call(lambda: self._api.execute_statement(Sql=sql, WaitTimeSeconds=_WAIT_SECONDS, **self._where))
         statement = started["Id"]

@@ -179,7 +179,6 @@ def _without_blanks(text: pa.Array) -> pa.Array:
 _ODD_NUMBERS = r"[.+]|[0-9]E|(?:^|[^0-9.])0[0-9]"
 # As many digits as tell every double from every other one.
 SHAPE_DIGITS = 17
-_NUMBERS = r"(?i)[0-9.]e|\+|\.[0-9]*0(?:[^0-9]|$)|\.(?:[^0-9]|$)|(?:^|[^0-9.])0[0-9]|-0(?:[^.0-9]|$)|(?:^|[^0-9])\."
 _NUMBERS = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:E[+-]?\d+)?")
 
 

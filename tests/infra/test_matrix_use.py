@@ -204,7 +204,7 @@ def _used(notes: Notes) -> dict[str, set[str]]:
     migrate(ports, notes, VIEWS, "views")
     notes.published = run_id("config", "configs/publish.json", "v1")
     migrate(ports, notes, INCREMENTAL, "plan")
-    migrate(ports, notes, MEASURED, "plan")
+    migrate(ports, notes, MEASURED, "measured")
     return notes.used
 
 
@@ -221,7 +221,7 @@ def migrate(ports: Ports, notes: Notes, body: bytes, end: str) -> None:
         notes.verb = verb
         call()
 
-    key = f"configs/{end}.json"
+    key, notes.verb = f"configs/{end}.json", ""
     ports.objects.put("config", key, body)
     notes.verb = "check"
     run, table = check(ports, "config", key, "v1", "execution").run, "p.shop.orders"
@@ -232,7 +232,7 @@ def migrate(ports: Ports, notes: Notes, body: bytes, end: str) -> None:
     do("inventory", lambda: wanted(ports, run))
     do("inventory", lambda: inventory(ports, run))
     do("plan", lambda: plan(ports, run))
-    if end == "plan":
+    if end in ("plan", "measured"):
         return
     do("extract", lambda: extract(ports, run, table, lambda: False))
     if end in ("publish", "views"):
