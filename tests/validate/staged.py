@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 from uuid import uuid4
 
 import pyarrow as pa
@@ -39,6 +40,7 @@ from lakeshift.model import (
 )
 from lakeshift.ports import Defaults, Limits, Places, Ports, Statement
 from lakeshift.validate.step import validate
+from localcloud.redshift import compiled
 from localcloud.redshift.engine import Warehouse
 from localcloud.redshift.errors import RedshiftError
 from localcloud.redshift.objects import MemoryRoles
@@ -170,6 +172,10 @@ class Town:
         return Staged(self, plan, ledger.table(plan.run, plan.source.id), ledger.run(plan.run), ledger)
 
 
+# Questions about many columns are long, and here the same ones are asked again and again.
+LONG_QUESTIONS = mock.patch.object(compiled, "MOST_LETTERS", 1_000_000)
+
+
 @contextmanager
 def town(folder: Path) -> Iterator[Town]:
     """Empty places, with the schema that plans load into."""
@@ -179,7 +185,8 @@ def town(folder: Path) -> Iterator[Town]:
     redshift = Redshift(session)
     redshift.run("CREATE SCHEMA shop", f"CREATE SCHEMA {KEPT}", *sql.history_table())
     try:
-        yield Town(objects, redshift)
+        with LONG_QUESTIONS:
+            yield Town(objects, redshift)
     finally:
         session.close()
         warehouse.close()
