@@ -147,7 +147,7 @@ class Validation(Part):
     depth: Literal["schema", "count", "aggregates", "checksum", "rows"] = Field(
         default="checksum",
         description="schema: names and types. count: rows in source, lake and target. aggregates: NULLs, bounds, sums, "
-        "lengths of every column. checksum: every value, by sums over segments of rows. rows: every row, one by one.",
+        "lengths of every column. checksum: every value, by sums over segments of rows. rows: also which rows differ.",
     )
     tolerance: Tolerance = Field(default=Tolerance(), description="How many rows may differ.")
     max_rows_compared: Annotated[int, Field(ge=1)] = Field(

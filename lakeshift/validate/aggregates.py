@@ -36,6 +36,7 @@ _ROOM = 46_000
 # Digits of a DECIMAL whose sum cannot leave 38 digits, by far; others are added up in two parts.
 _SUMMED_DIGITS = 23
 _HIGH_DIGITS = 15
+_LESS = 0.99999999999999
 _EXACT = Context(prec=100)
 _TEXTS = frozenset({Kind.STRING, Kind.INTERVAL})
 
@@ -157,11 +158,14 @@ def _of_floats() -> dict[str, str]:
 
 
 def _of_decimals(dialect: Dialect, precision: int, scale: int) -> dict[str, str]:
-    """The sum; in two parts where it could leave 38 digits. Any first part will do: the second is what it leaves."""
+    """The sum; in two parts where it could leave 38 digits. Any first part will do: the second is what it leaves.
+
+    The first is a little less than the value, so that what is taken from it has no more digits than it.
+    """
     if precision <= _SUMMED_DIGITS:
         return {"total": "SUM(_v{k})"}
     zeros = max(0, precision - scale - _HIGH_DIGITS)
-    high = f"CAST(FLOOR(CAST(_v{{k}} AS {dialect.double}) / 1e{zeros}) AS {dialect.bigint})"
+    high = f"CAST(FLOOR(CAST(_v{{k}} AS {dialect.double}) * {_LESS} / 1e{zeros}) AS {dialect.bigint})"
     product = f"CAST({high} AS {dialect.decimal}) * {10**zeros}"
     return {"high": dialect.total.format(high), "total": f"SUM(_v{{k}} - {product})"}
 

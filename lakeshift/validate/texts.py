@@ -81,8 +81,12 @@ def _pieces(array: pa.Array) -> _Pieces:
         return ['"', _escaped(array.cast(_TEXT)), '"']
     if pa.types.is_decimal(kind):
         return [decimal_texts(array).cast(_TEXT)]
-    if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_floating(kind):
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         return [array.cast(_TEXT)]
+    if pa.types.is_floating(kind):
+        text = array.cast(_TEXT)
+        # As an integer it would lose its sign.
+        return [pc.if_else(pc.equal(text, pa.scalar("-0", _TEXT)), pa.scalar("-0.0", _TEXT), text)]
     moment = array.cast(pa.timestamp("us")) if pa.types.is_timestamp(kind) else array
     return ['"', moment.cast(_TEXT), '"']
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from localcloud.aws.lambda_process import FunctionSpec, Invocation, Outcome, WorkerProcess
 
-# A worker that was used less long ago is likely needed again.
-PATIENCE_SECONDS = 15.0
+# So long a call waits for a worker of its own function; a new one takes longer to start.
+PATIENCE_SECONDS = 0.2
 
 
 class WorkerPool:
@@ -49,6 +49,7 @@ class WorkerPool:
             self._give_back(worker)
 
     def _take(self, spec: FunctionSpec) -> WorkerProcess:
+        asked = time.monotonic()
         with self._free:
             while True:
                 if self._closed:
@@ -56,10 +57,10 @@ class WorkerPool:
                 warm = self._warm(spec)
                 if warm is not None:
                     return warm
-                if self._make_room(spec):
+                if self._make_room(spec, time.monotonic() - asked):
                     self._starting[spec.arn] += 1
                     break
-                self._free.wait(PATIENCE_SECONDS / 10)
+                self._free.wait(PATIENCE_SECONDS)
         return self._start(spec)
 
     def _warm(self, spec: FunctionSpec) -> WorkerProcess | None:
@@ -70,18 +71,18 @@ class WorkerPool:
                 return worker
         return None
 
-    def _make_room(self, spec: FunctionSpec) -> bool:
+    def _make_room(self, spec: FunctionSpec, waited: float) -> bool:
         """Ends the worker that was idle longest where no place is left.
 
-        A function with workers waits for one of them rather than end what another function has just used: this
-        machine would only start workers, each in the place of the one that is needed next.
+        A call of a function with workers waits a little for one of them rather than end what another function has just
+        used: this machine would only start workers, each in the place of the one that is needed next.
         """
         if len(self._busy) + len(self._idle) + self._starting.total() < self._max:
             return True
         if not self._idle:
             return False
         has_own = self._starting[spec.arn] or any(worker.spec.arn == spec.arn for worker in self._busy)
-        if has_own and time.monotonic() - self._idle[0].idle_since < PATIENCE_SECONDS:
+        if has_own and waited < PATIENCE_SECONDS:
             return False
         self._idle.pop(0).close()
         return True

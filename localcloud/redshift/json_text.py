@@ -87,7 +87,9 @@ def _string(values: Any, column: str) -> Any:
 def _floating(values: Any, column: str) -> Any:
     if not pc.all(pc.is_finite(values)).as_py() and pc.any(pc.invert(pc.is_finite(values))).as_py():
         raise RedshiftError(f'NaN or Infinity in SUPER column "{column}" has no JSON form', code="22003")
-    return values.cast(pa.large_string())
+    text = values.cast(pa.large_string())
+    # As an integer it would lose its sign.
+    return pc.if_else(pc.equal(text, _text("-0")), _text("-0.0"), text)
 
 
 def _decimal(values: Any, _: str) -> Any:

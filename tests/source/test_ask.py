@@ -47,8 +47,11 @@ def test_a_relation_holds_every_row_once(source: BigQuerySource, tables: dict[st
     assert answer.rows == ((len(tables[name].rows),),)
 
 
-def test_a_relation_is_of_the_snapshot(source: BigQuerySource, bq: bigquery.Client) -> None:
+def test_a_relation_is_of_the_snapshot(
+    source: BigQuerySource, bq: bigquery.Client, request: pytest.FixtureRequest
+) -> None:
     bq.query_and_wait("CREATE OR REPLACE TABLE kinds.asked AS SELECT 1 AS id")
+    request.addfinalizer(lambda: bq.query_and_wait("DROP TABLE kinds.asked"))
     plan = plan_of(source, source.describe(Made("asked", [], []).ref))
     bq.query_and_wait("INSERT INTO kinds.asked (id) VALUES (2)")
     assert source.ask(f"SELECT id FROM {source.relation(plan)}", 2**20).rows == ((1,),)

@@ -159,8 +159,8 @@ def _texts() -> Iterator[Mutation]:
     yield one("NULL for the empty text", 1, None, "note")
     yield one("empty text for NULL", 2, "", "note")
     yield one("blank for the empty text", 1, " ", "note")
-    yield one("text cut at 65,534 bytes", 6, LONG[:-1])
-    yield one("last of 65,535 bytes", 6, LONG[:-1] + "x")
+    yield one("text cut at 65,534 bytes", 6, LONG[:-1], "long")
+    yield one("last of 65,535 bytes", 6, LONG[:-1] + "x", "long")
     raw = "CAST(FROM_HEX('{0}') AS VARBYTE)".format
     yield _cell("one bit of bytes", "raw", 1, raw("0001ff00"), b"\x00\x01\xff\x00")
     yield _cell("zero byte at the end lost", "raw", 1, raw("0001fe"), b"\x00\x01\xfe")

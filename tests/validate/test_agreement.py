@@ -332,7 +332,7 @@ def test_rows_come_with_exact_texts(google: Google, place: Town, both: Asked) ->
         assert [row[0] for row in ask(rows_of(dialect, table, columns, range(4), 4, 3))] == sorted(prints)[:3]
         assert [row[0] for row in ask(rows_of(dialect, table, columns, range(4), 4, 9, wanted=some[:2]))] == some[:2]
         long = prints[everything.rows().index(everything.row(6))]
-        name = [one.name for one in columns].index("name")
+        name = [one.name for one in columns].index("long")
         pieces = [
             ask(questions.pieces_of(dialect, table, columns, name, [long], start, 30_000))[0][1]
             for start in (1, 30_001, 60_001)
@@ -367,7 +367,7 @@ def test_aggregates_are_those_of_the_values(google: Google, place: Town, both: A
             if one.source.kind not in {Kind.FLOAT64, Kind.STRING}:
                 assert found_there.total == total(array), one.name
         assert per_engine[0][one.name] == per_engine[1][one.name] or one.source.kind is Kind.FLOAT64
-    assert per_engine[0]["name"].max_bytes == 65_535
+    assert per_engine[0]["long"].max_bytes == 65_535
     assert (per_engine[0]["ratio"].nans, per_engine[0]["ratio"].infinities) == (1, 1)
     ratios = [one for one in found.column("ratio").to_pylist() if one is not None and math.isfinite(one)]
     assert (per_engine[0]["ratio"].least, per_engine[0]["ratio"].greatest) == (min(ratios), max(ratios))

@@ -14,10 +14,10 @@ from bench.processes import measure
 from lakeshift.lake.parquet import FileWriter
 from lakeshift.lake.rows import converter, schema
 
-GROUP_ROWS = 2_500
+GROUP_ROWS = 5_000
 GROUPS = 3
-# A few MiB are the allocator's; a pass that kept its rows would take some hundred more.
-MORE_MIB = 24
+# Some MiB are the allocator's; a pass that kept its rows would take some hundred more.
+MORE_MIB = 40
 
 
 def lake(folder: Path, groups: int, changed: int = -1) -> Path:

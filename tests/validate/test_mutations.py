@@ -64,13 +64,17 @@ def looked(table: Staged, mutation: Mutation, place: str, depth: Depth) -> Found
         table.put_back()
 
 
-def each(mutations: tuple[Mutation, ...]) -> pytest.MarkDecorator:
-    """All faults with their places, those of one form together."""
+def each(mutations: tuple[Mutation, ...], *quickly: str) -> pytest.MarkDecorator:
+    """All faults with their places, those of one form together; places that are not tried quickly take minutes."""
     pairs = [(one, place) for form in FORMS for one in mutations if one.form == form for place in one.places]
-    return pytest.mark.parametrize(("mutation", "where"), pairs, ids=[f"{one.kind}, {place}" for one, place in pairs])
+    found = [
+        pytest.param(one, place, id=f"{one.kind}, {place}", marks=() if place in quickly else (pytest.mark.exhaustive,))
+        for one, place in pairs
+    ]
+    return pytest.mark.parametrize(("mutation", "where"), found)
 
 
-@each(MUTATIONS)
+@each(MUTATIONS, "target")
 def test_a_fault_is_found_by_checksums(staged: Callable[[str], Staged], mutation: Mutation, where: str) -> None:
     found = looked(staged(mutation.form), mutation, where, Depth.CHECKSUM)
     assert found.error
@@ -78,7 +82,7 @@ def test_a_fault_is_found_by_checksums(staged: Callable[[str], Staged], mutation
     assert mutation.by_rows or mutation.column in ("", *found.verdict.columns)
 
 
-@each(MUTATIONS)
+@each(MUTATIONS, "lake")
 def test_a_fault_is_named_by_rows(staged: Callable[[str], Staged], mutation: Mutation, where: str) -> None:
     found = looked(staged(mutation.form), mutation, where, Depth.ROWS)
     assert found.error
@@ -93,7 +97,7 @@ def test_a_fault_is_named_by_rows(staged: Callable[[str], Staged], mutation: Mut
     assert named or mutation.form == "children"
 
 
-@each(EQUAL)
+@each(EQUAL, "lake", "target")
 @pytest.mark.parametrize("depth", [Depth.CHECKSUM, Depth.ROWS])
 def test_equal_values_are_no_fault(
     staged: Callable[[str], Staged], mutation: Mutation, where: str, depth: Depth

@@ -67,8 +67,9 @@ def until_started(many: int) -> None:
 
 
 def test_a_function_waits_for_its_own_worker_rather_than_take_a_place_that_was_just_used(
-    pool: WorkerPool, threads: ThreadPoolExecutor
+    pool: WorkerPool, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(lambda_pool, "PATIENCE_SECONDS", SECONDS)
     other = begun(pool, threads, "other")
     until_started(1)
     Still.started[0].ends.release()
@@ -98,10 +99,9 @@ def test_a_function_without_a_worker_takes_the_place_of_the_one_that_was_idle_lo
     assert [worker.closed for worker in Still.started] == [True, False, False]
 
 
-def test_what_nobody_has_used_for_long_gives_its_place(
-    pool: WorkerPool, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+def test_who_has_waited_longer_than_a_start_takes_gets_the_place_of_an_idle_one(
+    pool: WorkerPool, threads: ThreadPoolExecutor
 ) -> None:
-    monkeypatch.setattr(lambda_pool, "PATIENCE_SECONDS", 0.2)
     done = begun(pool, threads, "other")
     until_started(1)
     Still.started[0].ends.release()
