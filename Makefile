@@ -15,7 +15,7 @@ UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --python-version 3.11 --no-he
 # What Lambda and Glue install: a part of requirements.lock, as wheels for their Linux.
 LAMBDA_LOCK := --extra aws --extra bigquery --python-platform x86_64-manylinux_2_28 --no-annotate --no-emit-find-links
 
-.PHONY: help setup demo test test-crash pr synth bench bench-extract bench-validate build lock format lint types clean
+.PHONY: help setup demo test test-crash test-mutations pr synth bench bench-extract bench-validate build lock format lint types clean
 
 help: ## Show this text
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ test: $(SETUP) $(BROWSER) build ## The test suite, all but the long enumerations
 
 test-crash: $(SETUP) ## The crash tests alone; prints how many points and interleavings were tried
 	$(BIN)/pytest -n 2 --dist loadgroup tests/crash
+
+test-mutations: $(SETUP) ## All planted faults that the gate has to find, the long half too
+	$(BIN)/pytest -n 2 --dist loadgroup tests/validate/test_mutations.py
 
 pr: $(SETUP) build lint types ## The gate: format, lint, types, tests, synth, lock
 	$(BIN)/ruff format --check .

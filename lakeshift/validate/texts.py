@@ -81,14 +81,18 @@ def _pieces(array: pa.Array) -> _Pieces:
         return ['"', _escaped(array.cast(_TEXT)), '"']
     if pa.types.is_decimal(kind):
         return [decimal_texts(array).cast(_TEXT)]
-    if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
-        return [array.cast(_TEXT)]
-    if pa.types.is_floating(kind):
-        text = array.cast(_TEXT)
-        # As an integer it would lose its sign.
-        return [pc.if_else(pc.equal(text, pa.scalar("-0", _TEXT)), pa.scalar("-0.0", _TEXT), text)]
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_floating(kind):
+        return [_number_texts(array)]
     moment = array.cast(pa.timestamp("us")) if pa.types.is_timestamp(kind) else array
     return ['"', moment.cast(_TEXT), '"']
+
+
+def _number_texts(array: pa.Array) -> pa.Array:
+    text = array.cast(_TEXT)
+    if not pa.types.is_floating(array.type):
+        return text
+    # As an integer it would lose its sign.
+    return pc.if_else(pc.equal(text, pa.scalar("-0", _TEXT)), pa.scalar("-0.0", _TEXT), text)
 
 
 def _inside(array: pa.Array, hidden: int) -> _Pieces:
