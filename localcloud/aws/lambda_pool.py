@@ -12,8 +12,10 @@ from pathlib import Path
 
 from localcloud.aws.lambda_process import FunctionSpec, Invocation, Outcome, WorkerProcess
 
-# So long a call waits for a worker of its own function; a new one takes longer to start.
-PATIENCE_SECONDS = 0.2
+# A worker that was used less long ago is likely needed again.
+PATIENCE_SECONDS = 15.0
+# What every function may have, so that its calls can be seen to overlap.
+LEAST_SHARE = 2
 
 
 class WorkerPool:
@@ -49,7 +51,6 @@ class WorkerPool:
             self._give_back(worker)
 
     def _take(self, spec: FunctionSpec) -> WorkerProcess:
-        asked = time.monotonic()
         with self._free:
             while True:
                 if self._closed:
@@ -57,10 +58,10 @@ class WorkerPool:
                 warm = self._warm(spec)
                 if warm is not None:
                     return warm
-                if self._make_room(spec, time.monotonic() - asked):
+                if self._make_room(spec):
                     self._starting[spec.arn] += 1
                     break
-                self._free.wait(PATIENCE_SECONDS)
+                self._free.wait(PATIENCE_SECONDS / 10)
         return self._start(spec)
 
     def _warm(self, spec: FunctionSpec) -> WorkerProcess | None:
@@ -71,18 +72,21 @@ class WorkerPool:
                 return worker
         return None
 
-    def _make_room(self, spec: FunctionSpec, waited: float) -> bool:
+    def _make_room(self, spec: FunctionSpec) -> bool:
         """Ends the worker that was idle longest where no place is left.
 
-        A call of a function with workers waits a little for one of them rather than end what another function has just
+        A function with its share of the workers waits for one of them rather than end what another function has just
         used: this machine would only start workers, each in the place of the one that is needed next.
         """
-        if len(self._busy) + len(self._idle) + self._starting.total() < self._max:
+        workers = [*self._busy, *self._idle]
+        if len(workers) + self._starting.total() < self._max:
             return True
         if not self._idle:
             return False
-        has_own = self._starting[spec.arn] or any(worker.spec.arn == spec.arn for worker in self._busy)
-        if has_own and waited < PATIENCE_SECONDS:
+        own = self._starting[spec.arn] + sum(worker.spec.arn == spec.arn for worker in workers)
+        functions = {spec.arn, *(worker.spec.arn for worker in workers)}
+        has_share = own >= max(LEAST_SHARE, self._max // len(functions))
+        if has_share and time.monotonic() - self._idle[0].idle_since < PATIENCE_SECONDS:
             return False
         self._idle.pop(0).close()
         return True

@@ -43,7 +43,7 @@ class Still:
 def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerPool]:
     Still.started = []
     monkeypatch.setattr(lambda_pool, "WorkerProcess", Still)
-    made = WorkerPool(tmp_path, max_workers=2, idle_seconds=60)
+    made = WorkerPool(tmp_path, max_workers=4, idle_seconds=60)
     yield made
     made.close()
 
@@ -66,49 +66,59 @@ def until_started(many: int) -> None:
     assert len(Still.started) == many
 
 
-def test_a_function_waits_for_its_own_worker_rather_than_take_a_place_that_was_just_used(
-    pool: WorkerPool, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lambda_pool, "PATIENCE_SECONDS", SECONDS)
-    other = begun(pool, threads, "other")
-    until_started(1)
-    Still.started[0].ends.release()
-    assert other.result(SECONDS) == "other"
-    first = begun(pool, threads, "busy")
-    until_started(2)
-    second = begun(pool, threads, "busy")
+def idle(pool: WorkerPool, threads: ThreadPoolExecutor, *names: str) -> None:
+    """Workers of these functions that have just been used."""
+    number = len(Still.started)
+    calls = []
+    for place, name in enumerate(names, 1):
+        calls.append(begun(pool, threads, name))
+        until_started(number + place)
+    for worker, call in zip(Still.started[number:], calls, strict=True):
+        worker.ends.release()
+        call.result(SECONDS)
+
+
+def test_a_function_with_its_share_waits_for_a_worker_of_its_own(pool: WorkerPool, threads: ThreadPoolExecutor) -> None:
+    idle(pool, threads, "other", "other")
+    calls = [begun(pool, threads, "busy") for _ in range(2)]
+    until_started(4)
+    calls.append(begun(pool, threads, "busy"))
     time.sleep(0.1)
-    assert len(Still.started) == 2
-    Still.started[1].ends.release(2)
-    assert [one.result(SECONDS) for one in (first, second)] == ["busy", "busy"]
-    assert (Still.started[1].events, Still.started[0].closed) == (2, False)
+    assert len(Still.started) == 4
+    Still.started[2].ends.release(2)
+    Still.started[3].ends.release(2)
+    assert [one.result(SECONDS) for one in calls] == ["busy"] * 3
+    assert not any(worker.closed for worker in Still.started)
+
+
+def test_a_function_below_its_share_takes_the_place_of_an_idle_worker(
+    pool: WorkerPool, threads: ThreadPoolExecutor
+) -> None:
+    idle(pool, threads, "one", "two", "three")
+    calls = [begun(pool, threads, "busy") for _ in range(2)]
+    until_started(5)
+    for worker in Still.started[3:]:
+        worker.ends.release()
+    assert [one.result(SECONDS) for one in calls] == ["busy"] * 2
+    assert [worker.closed for worker in Still.started] == [True, False, False, False, False]
 
 
 def test_a_function_without_a_worker_takes_the_place_of_the_one_that_was_idle_longest(
     pool: WorkerPool, threads: ThreadPoolExecutor
 ) -> None:
-    for number, name in enumerate(("one", "two"), 1):
-        done = begun(pool, threads, name)
-        until_started(number)
-        Still.started[-1].ends.release()
-        done.result(SECONDS)
-    third = begun(pool, threads, "three")
-    until_started(3)
-    Still.started[2].ends.release()
-    third.result(SECONDS)
-    assert [worker.closed for worker in Still.started] == [True, False, False]
+    idle(pool, threads, "one", "two", "three", "four")
+    idle(pool, threads, "five")
+    assert [worker.closed for worker in Still.started] == [True, False, False, False, False]
 
 
-def test_who_has_waited_longer_than_a_start_takes_gets_the_place_of_an_idle_one(
-    pool: WorkerPool, threads: ThreadPoolExecutor
+def test_what_nobody_has_used_for_long_gives_its_place(
+    pool: WorkerPool, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = begun(pool, threads, "other")
-    until_started(1)
-    Still.started[0].ends.release()
-    done.result(SECONDS)
-    both = [begun(pool, threads, "busy") for _ in range(2)]
-    until_started(3)
-    for worker in Still.started[1:]:
+    monkeypatch.setattr(lambda_pool, "PATIENCE_SECONDS", 0.2)
+    idle(pool, threads, "other", "other")
+    calls = [begun(pool, threads, "busy") for _ in range(3)]
+    until_started(5)
+    for worker in Still.started[2:]:
         worker.ends.release()
-    assert [one.result(SECONDS) for one in both] == ["busy", "busy"]
+    assert [one.result(SECONDS) for one in calls] == ["busy"] * 3
     assert Still.started[0].closed
