@@ -51,7 +51,8 @@ def test_a_failed_table_is_resumed_and_the_published_one_is_left_alone(cloud: Cl
     after = cloud.tables(run)
     assert after["good"] == before["good"]
     assert (after["poor"].state, after["poor"].failure) == (TableState.PUBLISHED, None)
-    assert set(cloud.bigquery_admin("requests")["rows"]) == {"demo.quota.poor"}
+    read = {name for name in cloud.bigquery_admin("requests")["rows"] if name.startswith("demo.quota.")}
+    assert read == {"demo.quota.poor"}
     for name in ("good", "poor"):
         assert int(cloud.redshift(f"SELECT SUM(id) AS s FROM quota.{name}")[0]["s"]) == ROWS * (ROWS - 1) // 2
     assert cloud.report(run)["status"] == cloud.answer("quota")["status"] == "succeeded"

@@ -78,7 +78,8 @@ def test_a_killed_executor_costs_one_chunk(cloud: Cloud, tmp_path: Path) -> None
     assert int(cloud.redshift("SELECT SUM(n) AS s FROM lost.days")[0]["s"]) == total * (total - 1) // 2
     chunks = counted(cloud.console.ports, table)
     assert len(chunks) == SHARDS
-    sent: dict[str, Any] = cloud.bigquery_admin("requests")["rows"]
+    everywhere: dict[str, Any] = cloud.bigquery_admin("requests")["rows"]  # runs of other scenarios may still read
+    sent = {name: rows for name, rows in everywhere.items() if name.startswith("demo.lost.")}
     assert SHARD_ROWS < sent[stalled] <= 2 * SHARD_ROWS
     assert sum(sent.values()) - total <= 2 * SHARD_ROWS  # the executor's chunk, and the one it may have begun
 
