@@ -78,7 +78,7 @@ class Obliging:
         """It is done."""
         return Statement(finished=bool(statement) and seconds > 0)
 
-    def query(self, sql: str) -> list[tuple[object, ...]]:
+    def query(self, sql: str, *_: str) -> list[tuple[object, ...]]:
         """Nothing was published before."""
         return [] if sql else [()]
 

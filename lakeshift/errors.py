@@ -34,6 +34,7 @@ LakeshiftError
     ├── LedgerConflict           another worker was here first; the step reads again what stands
     ├── SourceBusy
     ├── TargetBusy
+    │   └── StillRunning
     └── StoreBusy
 """
 
@@ -228,6 +229,10 @@ class SourceBusy(TransientError):
 
 class TargetBusy(TransientError):
     """The warehouse is overloaded, or two transactions met."""
+
+
+class StillRunning(TargetBusy):
+    """A question has not ended yet; it goes on, and is said again to get its answer."""
 
 
 class StoreBusy(TransientError):

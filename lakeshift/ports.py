@@ -175,8 +175,15 @@ class Warehouse(Protocol):
     def poll(self, statement: str, seconds: float) -> Statement:
         """State of a batch, waiting at most `seconds` for its end."""
 
-    def query(self, sql: str) -> list[tuple[object, ...]]:
-        """Run one SELECT to its end and return all rows; StatementFailed when it is refused."""
+    def query(self, sql: str, token: str = "", /) -> list[tuple[object, ...]]:
+        """Run one SELECT to its end and return all rows.
+
+        With a token it runs once: a call that gives up before its end, another one with the same token goes on with.
+
+        Raises:
+            StatementFailed: it is refused.
+            StillRunning: it has a token, and has not ended in about a minute.
+        """
 
 
 class Catalog(Protocol):

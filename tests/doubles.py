@@ -76,7 +76,7 @@ class ObedientWarehouse:
     def poll(self, statement: str, seconds: float) -> Statement:  # noqa: ARG002
         return Statement(finished=True, rows=self._rows)
 
-    def query(self, sql: str) -> list[tuple[object, ...]]:
+    def query(self, sql: str, *_: str) -> list[tuple[object, ...]]:
         if "svv_columns" in sql:
             return [("id", "bigint", None, 64, 0)]
         if sql.startswith("SELECT COUNT(*), COUNT("):

@@ -14,7 +14,14 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_r
 
 from lakeshift.adapters.aws import busy, code_of
 from lakeshift.adapters.redshift_loads import LOAD_ERRORS, load_error
-from lakeshift.errors import StatementFailed, StatementTooLarge, TargetBusy, TargetMissing, TransientError
+from lakeshift.errors import (
+    StatementFailed,
+    StatementTooLarge,
+    StillRunning,
+    TargetBusy,
+    TargetMissing,
+    TransientError,
+)
 from lakeshift.masked import masked
 from lakeshift.ports import Statement
 
@@ -35,7 +42,8 @@ _TRANSIENT = re.compile(
 )
 _NO_DATABASE = re.compile(r"database .* does not exist", re.I)
 Answer = TypeVar("Answer")
-_QUERY_SECONDS = 600.0
+# How long a question is waited for that would have to be said anew, and one that goes on by itself.
+_QUERY_SECONDS, _ASKED_SECONDS = 600.0, 30.0
 # The longest that a call waits for the end of a statement by itself, and the pause before the next one (seconds).
 # https://docs.aws.amazon.com/redshift-data/latest/APIReference/API_DescribeStatement.html
 _WAIT_SECONDS = 30
@@ -116,17 +124,26 @@ class RedshiftData:
             return ""
         return load_error(rows[0], masked(str(copies[0].get("Error") or state.get("Error") or ""))) if rows else ""
 
-    def query(self, sql: str) -> list[tuple[object, ...]]:
-        """Run one SELECT to its end and return all rows; TargetBusy when it has not ended after ten minutes."""
+    def query(self, sql: str, token: str = "", /) -> list[tuple[object, ...]]:
+        """Run one SELECT to its end and return all rows; TargetBusy when it has not ended after ten minutes.
+
+        With a token it is said once, whoever asks: StillRunning when it has not ended after about a minute.
+        """
         _check_limits([sql])
-        started = self._call(lambda: self._api.execute_statement(Sql=sql, WaitTimeSeconds=_WAIT_SECONDS, **self._where))
-        statement = started["Id"]
+        said: dict[str, Any] = {"Sql": sql, **({"ClientToken": token} if token else {}), **self._where}
+        started = self._call(lambda: self._api.execute_statement(WaitTimeSeconds=_WAIT_SECONDS, **said))
+        statement, seconds = started["Id"], _ASKED_SECONDS if token else _QUERY_SECONDS
         # What failed says why only when it is asked.
-        state = started if started.get("Status") == "FINISHED" else self._wait(statement, _QUERY_SECONDS)
+        state = started if started.get("Status") == "FINISHED" else self._wait(statement, seconds)
         if state["Status"] not in _ENDED:
-            raise TargetBusy(f"the query has not ended after {_QUERY_SECONDS:.0f} s", where=masked(sql[:200]))
+            kind = StillRunning if token else TargetBusy
+            raise kind(f"the query has not ended after {seconds:.0f} s", where=masked(sql[:200]))
+        error = str(state.get("Error") or state["Status"])
+        if token and state["Status"] == "FAILED" and _TRANSIENT.search(error):
+            # Its token names what has failed, and always will.
+            return self.query(sql)
         if state["Status"] != "FINISHED":
-            self._refused(str(state.get("Error") or state["Status"]), sql)
+            self._refused(error, sql)
         if not state.get("HasResultSet"):
             return []
         pages = self._api.get_paginator("get_statement_result").paginate(Id=statement)

@@ -64,8 +64,7 @@ def text_keys(plan: TablePlan) -> list[str]:
 
 def repeated(plan: TablePlan) -> str:
     """Keys that more than one row of staging has."""
-    key = _names(_merge(plan).key)
-    return f"SELECT COUNT(*) FROM (SELECT {key} FROM {_staged(plan)} GROUP BY {key} HAVING COUNT(*) > 1) AS d"
+    return sql.repeated(plan, _merge(plan).key)
 
 
 def undecided(plan: TablePlan) -> str:

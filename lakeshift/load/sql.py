@@ -155,7 +155,7 @@ def _insert(table: str, columns: Sequence[TargetColumn], source: str) -> str:
 
 
 def _iterated(child: ChildPlan, source: str) -> str:
-    """FROM of a child table: each row with each element of its array, and the element's position.
+    """FROM of a child table: each row; with steps, each with each element of its array, and the element's position.
 
     https://docs.aws.amazon.com/redshift/latest/dg/query-super.html#unnest
     """
@@ -403,6 +403,12 @@ def count(plan: TablePlan) -> str:
 def count_nulls(plan: TablePlan, column: str) -> str:
     """Rows of staging that have NULL in a column."""
     return f"SELECT COUNT(*) FROM {in_schema(plan, staging_name(plan))} WHERE {quoted(column)} IS NULL"
+
+
+def repeated(plan: TablePlan, key: Sequence[str]) -> str:
+    """Keys that more than one row of staging has."""
+    names, table = ", ".join(map(quoted, key)), in_schema(plan, staging_name(plan))
+    return f"SELECT COUNT(*) FROM (SELECT {names} FROM {table} GROUP BY {names} HAVING COUNT(*) > 1) AS d"
 
 
 def count_child(plan: TablePlan, child: ChildPlan) -> str:

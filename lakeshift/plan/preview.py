@@ -117,7 +117,7 @@ class _Reading:
         """Say that all went well."""
         return Statement(finished=True)
 
-    def query(self, text: str) -> list[tuple[object, ...]]:
+    def query(self, text: str, *_: str) -> list[tuple[object, ...]]:
         """Rows of a question; the history of a target that nothing was published to has none."""
         if HISTORY in text and not self._real.query(sql.kind("lakeshift", "load_history")):
             return []

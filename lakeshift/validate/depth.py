@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,7 @@ from lakeshift.ports import Ports, Source, Warehouse
 from lakeshift.validate import questions, results, row_results
 from lakeshift.validate.aggregated import SHAPES, aggregates_compared, columns_of
 from lakeshift.validate.aggregates import aggregates, aggregates_of
+from lakeshift.validate.asked import asked
 from lakeshift.validate.canonical import column_fingerprints, row_fingerprints
 from lakeshift.validate.columns import Checked, checked, child_batch
 from lakeshift.validate.compare import Notary, file_difference, files_compared, notary, segments_compared, written_as
@@ -44,7 +47,7 @@ from lakeshift.validate.results import MOST_NAMED
 from lakeshift.validate.row_results import TableRows
 from lakeshift.validate.rows import Bounds, Found, differences
 from lakeshift.validate.shown import Shown
-from lakeshift.validate.sides import Batches, EngineTable, of_lake_files
+from lakeshift.validate.sides import Ask, Batches, EngineTable, of_lake_files
 from lakeshift.validate.source_sums import held_sums, source_sums
 from lakeshift.validate.sums import Sums, segment_count
 
@@ -110,10 +113,10 @@ def source_and_lake(notary: Notary, plan: TablePlan, extracted: ExtractManifest,
     return [*found, *files_compared(notary, lake.files, lake.altered, same=same, **cost)]
 
 
-def target_sums(warehouse: Warehouse, scope: Scope, part: Part) -> Sums:
-    """The sums of a part as the warehouse computes them of the staging tables."""
-    (question,) = questions.segments(questions.REDSHIFT, staged(scope.plan, part), part.columns, scope.segments)
-    return questions.sums_of(warehouse.query(question), len(part.columns), scope.segments)
+def target_sums(ask: Ask, table: str, columns: Sequence[Checked], segments: int) -> Sums:
+    """The sums of some columns as the warehouse computes them of its rows."""
+    (question,) = questions.segments(questions.REDSHIFT, table, columns, segments)
+    return questions.sums_of(ask(question), len(columns), segments)
 
 
 def staged(plan: TablePlan, part: Part) -> str:
@@ -144,11 +147,13 @@ class Deep:
         terms: Gate,
         extracted: ExtractManifest,
         attempt: int,
+        since: datetime,
     ) -> None:
+        """`since`: when this look at the table began, of which an earlier call may have been the first part."""
         self._ports, self._warehouse, self._terms, self._extracted = ports, warehouse, terms, extracted
         widest = max((len(part.columns) for part in Scope(plan).parts), default=1)
         segments = segment_count(extracted.rows, widest) if terms.depth.includes(Depth.CHECKSUM) else 1
-        self._scope = Scope(plan, segments, attempt)
+        self._scope, self._since = Scope(plan, segments, attempt), since
         self._notary = notary(plan)
         self._segments: set[int] = set()
         self._differing: list[TableRows] = []
@@ -231,12 +236,19 @@ class Deep:
         *columns, whole = segments_compared(self._notary, names_of(part), lake, other)
         return [*columns, whole.model_copy(update={"column": part.child.table if part.child else ""})]
 
+    def _asked(self, stop: Question, text: str) -> Sequence[Sequence[object]]:
+        """Staging does not change while it is looked at: the same question has one answer."""
+        plan, look = self._scope.plan, (str(self._scope.attempt), self._since.isoformat())
+        token = sql.token(plan.run, plan.source.id, "validate", *look, text)
+        return asked(self._warehouse, text, token, stop)
+
     def _part(self, part: Part, mine: PartMeasure, stop: Question) -> list[CheckResult]:
-        aggregated = self._aggregates(part, mine)
+        aggregated = self._aggregates(part, mine, stop)
         if not self._terms.depth.includes(Depth.CHECKSUM):
             return aggregated
         begun = time.perf_counter()
-        theirs = target_sums(self._warehouse, self._scope, part)
+        ask = partial(self._asked, stop)
+        theirs = target_sums(ask, staged(self._scope.plan, part), part.columns, self._scope.segments)
         summed = self._summed(part, mine.sums, theirs)
         if results.passed(summed):
             return [*aggregated, *_costing(summed, begun)]
@@ -257,12 +269,12 @@ class Deep:
             if self._tie is not None and part.columns[0].is_row_key:
                 return self._tied_anew(part, self._tie, stop)
             lake = of_lake_files(self._ports, plan, files, part)
-            return self._differences(part, _in_time(lake, stop), staged(plan, part), sums)
+            return self._differences(part, _in_time(lake, stop), staged(plan, part), sums, stop)
         except _LateError:
             return None
 
-    def _differences(self, part: Part, lake: Batches, table: str, sums: tuple[Sums, Sums]) -> Found:
-        target = EngineTable(questions.REDSHIFT, table, part.columns, self._warehouse.query)
+    def _differences(self, part: Part, lake: Batches, table: str, sums: tuple[Sums, Sums], stop: Question) -> Found:
+        target = EngineTable(questions.REDSHIFT, table, part.columns, partial(self._asked, stop))
         pairing = Pairing(part.columns, keys_of(self._scope.plan, part.child))
         named = MOST_ROWS if self._terms.depth.includes(Depth.ROWS) else SOME_ROWS
         return differences(lake, target, sums, pairing, Bounds(self._terms.max_rows, named))
@@ -279,9 +291,8 @@ class Deep:
         lake = _in_time(_children(self._ports, plan, self._extracted.files, own, parents), stop)
         table = staging_table(plan, child)
         table = questions.child_table(table, staging_table(plan), parents) if parents else table
-        (question,) = questions.segments(questions.REDSHIFT, table, own.columns, self._scope.segments)
-        theirs = questions.sums_of(self._warehouse.query(question), len(own.columns), self._scope.segments)
-        return self._differences(own, lake, table, (_sums_of(lake, self._scope.segments), theirs))
+        theirs = target_sums(partial(self._asked, stop), table, own.columns, self._scope.segments)
+        return self._differences(own, lake, table, (_sums_of(lake, self._scope.segments), theirs), stop)
 
     def _note(self, part: Part, sums: tuple[Sums, Sums], found: Found, *, allowed: bool) -> None:
         """What the verdict says of rows that were looked at."""
@@ -302,7 +313,7 @@ class Deep:
         row_results.written(self._ports, prefix, self._scope.plan.run, self._differing, Shown(self._terms.mask))
         return {"differences": prefix}
 
-    def _aggregates(self, part: Part, measured: PartMeasure) -> list[CheckResult]:
+    def _aggregates(self, part: Part, measured: PartMeasure, stop: Question) -> list[CheckResult]:
         begun = time.perf_counter()
         source, lake = (_by_path(part, one) for one in (self._extracted.statistics, self.known.statistics))
         # What ties a child to its parent is no value of the table.
@@ -310,7 +321,7 @@ class Deep:
         wanted = [one.one for one in columns]
         sampling = {one.one.name: measured.samples[one.number].sampling for one in columns}
         texts = aggregates(questions.REDSHIFT, staging_table(self._scope.plan, part.child), wanted, sampling)
-        answers = [row for text in texts for row in self._warehouse.query(text)]
+        answers = [row for text in texts for row in self._asked(stop, text)]
         found = [
             result
             for column, theirs in zip(columns, aggregates_of(wanted, answers, sampling), strict=True)

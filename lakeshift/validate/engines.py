@@ -15,6 +15,7 @@ from lakeshift.model import CheckResult, CheckStatus, Depth, Kind, Masking, Tabl
 from lakeshift.ports import Answer, Source, Warehouse
 from lakeshift.validate import questions
 from lakeshift.validate.aggregates import aggregates, aggregates_of
+from lakeshift.validate.asked import waited_for
 from lakeshift.validate.canonical import column_fingerprints
 from lakeshift.validate.columns import Checked
 from lakeshift.validate.compare import Notary, segments_compared
@@ -112,7 +113,7 @@ def target_side(warehouse: Warehouse, table: str, where: str = "") -> Side:
     """A table of the warehouse."""
 
     def ask(text: str) -> Answer:
-        return Answer(tuple(warehouse.query(text)), 0)
+        return Answer(tuple(waited_for(warehouse, text)), 0)
 
     return Side(REDSHIFT, table, where, ask, ask)
 

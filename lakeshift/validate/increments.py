@@ -1,8 +1,8 @@
-"""What must hold of staging before it is merged or appended: keys and cursors that leave nothing to chance."""
+"""What must hold of staging before it is published: keys and cursors that leave nothing to chance."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from lakeshift.errors import ValidationFailed
 from lakeshift.lake.records import QUARANTINED
@@ -22,6 +22,30 @@ def check_append(warehouse: Warehouse, plan: TablePlan, column: str) -> None:
             where=plan.source.id,
             next_step=f'take it by another column, or by "key"; {_NOTHING}.',
         )
+
+
+def check_keys(warehouse: Warehouse, plan: TablePlan) -> None:
+    """Raise ValidationFailed where what is declared a key names several rows.
+
+    No engine enforces one, and queries on it may answer wrong: their planner trusts it, and a row of a child table has
+    several parents. Of an increment its own rows are looked at. What is merged is made to have one row of each key.
+    https://docs.aws.amazon.com/redshift/latest/dg/t_Defining_constraints.html
+    """
+    for what, key in () if plan.merge else _declared(plan):
+        if found := _count(warehouse, sql.repeated(plan, key)):
+            raise ValidationFailed(
+                f"{found:,} values of the {what} ({', '.join(key)}) stand in several rows",
+                where=plan.source.id,
+                next_step=f"mend these rows in the source, or declare another key; {_NOTHING}.",
+            )
+
+
+def _declared(plan: TablePlan) -> Iterator[tuple[str, tuple[str, ...]]]:
+    if plan.primary_key:
+        yield "primary key", plan.primary_key
+    named = tuple(key for key, _ in plan.children[0].key) if plan.children and not plan.row_key else ()
+    if named and named != plan.primary_key:
+        yield "key of the child tables", named
 
 
 def check_merge(warehouse: Warehouse, plan: TablePlan, extracted: ExtractManifest) -> None:

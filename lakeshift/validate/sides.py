@@ -37,6 +37,7 @@ _ALL = Cut(1, (0,))
 # Rows of a cut are kept from the first look on as long as they have no more bytes; beyond, they are read again.
 _KEPT_BYTES = 64 * 2**20
 
+Ask = Callable[[str], Sequence[Sequence[object]]]
 _Piece = tuple[pa.RecordBatch, Integers]
 
 
@@ -119,7 +120,7 @@ class EngineTable:
     dialect: Dialect
     table: str
     columns: tuple[Checked, ...]
-    ask: Callable[[str], Sequence[Sequence[object]]]
+    ask: Ask
     where: str = ""
     _cut: Cut | None = None
     _kept: list[Sequence[object]] = field(default_factory=list)

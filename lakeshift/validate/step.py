@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 import structlog
 
 from lakeshift.check.step import migration_of
-from lakeshift.errors import ValidationFailed, WrongState
+from lakeshift.errors import StillRunning, ValidationFailed, WrongState
 from lakeshift.extract.step import extract_of
 from lakeshift.lake import keys
 from lakeshift.lake.parquet import count_rows
@@ -43,7 +44,7 @@ from lakeshift.validate import results
 from lakeshift.validate.anomaly import results_of
 from lakeshift.validate.compare import notary
 from lakeshift.validate.depth import Deep
-from lakeshift.validate.increments import check_append, check_merge
+from lakeshift.validate.increments import check_append, check_keys, check_merge
 from lakeshift.validate.measure import Question
 from lakeshift.validate.trend import look_back, profile_of
 
@@ -73,6 +74,9 @@ def validate(ports: Ports, run: str, table: str, out_of_time: Question = never) 
         if not gate.checked(out_of_time):
             ports.ledger.save_table(record)
             return False
+    except StillRunning:
+        ports.ledger.save_table(record)
+        return False
     except ValidationFailed:
         found = {"rows": gate.rows, "verdict": gate.verdict(), "spans": _ended(ports, record)}
         ports.ledger.save_table(record.model_copy(update=found))
@@ -97,6 +101,7 @@ class _Gate:
     """One look at a table: what is compared, and what was found so far.
 
     Attributes:
+        since: when this look at the table began.
         prefix: of what is written down, in the lake bucket.
         rows: of the three places, as far as they are counted.
         found: results so far; a check that fails is among them before it raises.
@@ -111,6 +116,7 @@ class _Gate:
     terms: Gate
     extracted: ExtractManifest
     attempt: int
+    since: datetime
     prefix: str
     rows: Rows
     found: list[CheckResult] = field(default_factory=list)
@@ -129,6 +135,7 @@ class _Gate:
             terms=plan.gate or gate_of(migration),
             extracted=extract_of(ports, plan, record),
             attempt=record.load_attempt,
+            since=record.spans["validate"].started,
             prefix=keys.validation_prefix(migration.lake.prefix, plan.source, plan.run),
             rows=record.rows,
         )
@@ -148,7 +155,7 @@ class _Gate:
         plan, warehouse, extracted = self.plan, self.warehouse, self.extracted
         self._check("schema", partial(_schema, warehouse, plan))
         if self.terms.depth.includes(Depth.AGGREGATES):
-            self.deep = Deep(self.ports, warehouse, plan, self.terms, extracted, self.attempt)
+            self.deep = Deep(self.ports, warehouse, plan, self.terms, extracted, self.attempt, self.since)
             if not self.deep.read(out_of_time):
                 return False
             self.found += self.deep.source_and_lake()
@@ -156,6 +163,8 @@ class _Gate:
                 self._stop()
         self._counted()
         self._check("quarantine", partial(_quarantined, warehouse, plan, extracted))
+        if self.terms.depth.includes(Depth.COUNT):
+            self._unique()
         self._check("key", partial(check_merge, warehouse, plan, extracted))
         if plan.append:
             self._check("append", partial(check_append, warehouse, plan, plan.append))
@@ -197,6 +206,14 @@ class _Gate:
         # Deeper, the rows themselves say which are missing.
         if not self.deep:
             self._stop()
+
+    def _unique(self) -> None:
+        """Keys that name one row. Deeper, the rows themselves say which are too many."""
+        try:
+            self._check("unique", partial(check_keys, self.warehouse, self.plan))
+        except ValidationFailed:
+            if not self.deep:
+                raise
 
     def _elements(self, child: ChildPlan) -> None:
         """Rows of a child table. Deeper, the rows themselves say which are missing, if it has the columns for that."""
@@ -250,17 +267,18 @@ def _schema(warehouse: Warehouse, plan: TablePlan) -> None:
 
 
 def _child(warehouse: Warehouse, plan: TablePlan, child: ChildPlan, measured: Statistics | None) -> None:
-    """A child table has as many rows as its array had elements, counted while the files were written."""
+    """A child table has as many rows as its array had elements, or its parent rows, when the files were written."""
     different = child_difference(warehouse, plan, child, sql.child_staging_name(plan, child))
     if different != "":
         raise ValidationFailed(
-            f"{child.table} differs from the plan: {different or 'it is not there'}", where=child.path
+            f"{child.table} differs from the plan: {different or 'it is not there'}", where=child.path or plan.source.id
         )
     elements = elements_of(child, measured)
     found = int(str(warehouse.query(sql.count_child(plan, child))[0][0]))
     if elements is not None and found != elements:
         raise ValidationFailed(
-            f"{child.table} has {found} rows for {elements} elements of {child.path}",
+            f"{child.table} has {found} rows for {elements} "
+            + (f"elements of {child.path}" if child.path else f"of {plan.source.id}"),
             where=plan.source.id,
             next_step="nothing was published; look at the staging tables.",
         )

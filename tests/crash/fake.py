@@ -65,7 +65,7 @@ class FakeWarehouse:
         """State of a batch, without waiting."""
         return self._ended.get(statement, Statement(finished=False))
 
-    def query(self, sql: str) -> list[tuple[object, ...]]:
+    def query(self, sql: str, *_: str) -> list[tuple[object, ...]]:
         """Rows of a query over what is committed."""
         try:
             return self._run(sql)[1]

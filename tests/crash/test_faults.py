@@ -59,7 +59,7 @@ class Failing:
     def poll(self, statement: str, seconds: float) -> Statement:
         return self.real.poll(statement, seconds)
 
-    def query(self, text: str) -> list[tuple[object, ...]]:
+    def query(self, text: str, *_: str) -> list[tuple[object, ...]]:
         return self.real.query(text)
 
 

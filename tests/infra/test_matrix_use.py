@@ -125,7 +125,7 @@ class RememberingWarehouse(ObedientWarehouse):
         self._notes.told = told[0].split("'")[1] if told else self._notes.told
         return super().submit(statements, token)
 
-    def query(self, sql: str) -> list[tuple[object, ...]]:
+    def query(self, sql: str, *_: str) -> list[tuple[object, ...]]:
         if self._notes.told and self._notes.verb in ("publish", "rollback") and "ORDER BY snapshot_at" in sql:
             return [("p.shop.orders", instant(NOW), self._notes.told)]
         if self._notes.told and self._notes.verb == "validate" and "ORDER BY snapshot_at" in sql:

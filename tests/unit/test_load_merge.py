@@ -44,7 +44,7 @@ class Asked:
     def poll(self, statement: str, seconds: float) -> Statement:
         raise NotImplementedError
 
-    def query(self, text: str) -> list[tuple[object, ...]]:
+    def query(self, text: str, *_: str) -> list[tuple[object, ...]]:
         return self._session.execute(text).rows
 
 

@@ -28,7 +28,7 @@ CONFIG = {
 class Fresh(Answers):
     """A database that no run has ever come to: there is no history to ask."""
 
-    def query(self, sql: str) -> list[tuple[object, ...]]:
+    def query(self, sql: str, *_: str) -> list[tuple[object, ...]]:
         if '"load_history"' in sql:
             raise StatementFailed('relation "lakeshift.load_history" does not exist')
         return super().query(sql)

@@ -11,7 +11,7 @@ from botocore.stub import Stubber
 
 from lakeshift.adapters import redshift
 from lakeshift.adapters.redshift import MAX_BYTES, MAX_STATEMENTS, RedshiftData
-from lakeshift.errors import StatementFailed, StatementTooLarge, TargetBusy
+from lakeshift.errors import StatementFailed, StatementTooLarge, StillRunning, TargetBusy
 from tests.unit.test_adapters_errors import sdk
 
 
@@ -192,3 +192,27 @@ def test_the_service_does_the_waiting() -> None:
         ("describe_statement", 20),
         ("describe_statement", 1),
     ]
+
+
+def test_a_question_with_a_token_is_said_once_and_waited_for_a_minute_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setattr(redshift, "_ASKED_SECONDS", 0.0)
+    started, page = {"Id": "s", "Status": "STARTED"}, [{"Records": [[{"longValue": 7}]]}]
+    ended = {"Id": "s", "Status": "FINISHED", "HasResultSet": True}
+    api: Any = Calls(execute_statement=[started, ended], describe_statement={"Status": "STARTED"}, pages=page)
+    warehouse = RedshiftData(api, "dev", "w", None)
+    with pytest.raises(StillRunning):
+        warehouse.query("SELECT 7", "t")
+    assert warehouse.query("SELECT 7", "t") == [(7,)]
+    said = [given["ClientToken"] for name, given in api.given if name == "execute_statement"]
+    assert said == ["t", "t"]
+
+
+def test_a_question_whose_statement_met_another_transaction_is_said_anew_without_its_token() -> None:
+    failed = {"Id": "s", "Status": "FAILED", "Error": "serializable isolation violation on table 1"}
+    ended = {"Id": "s2", "Status": "FINISHED", "HasResultSet": True}
+    page = [{"Records": [[{"longValue": 7}]]}]
+    api: Any = Calls(execute_statement=[{"Id": "s"}, ended], describe_statement=failed, pages=page)
+    assert RedshiftData(api, "dev", "w", None).query("SELECT 7", "t") == [(7,)]
+    said = [given.get("ClientToken") for name, given in api.given if name == "execute_statement"]
+    assert said == ["t", None]

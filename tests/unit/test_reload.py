@@ -44,7 +44,7 @@ class Remembering(ObedientWarehouse):
         self.statements += statements
         return super().submit(statements, token)
 
-    def query(self, sql: str) -> list[tuple[object, ...]]:
+    def query(self, sql: str, *_: str) -> list[tuple[object, ...]]:
         return self.last if "ORDER BY snapshot_at" in sql else super().query(sql)
 
 

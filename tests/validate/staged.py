@@ -122,7 +122,7 @@ class Redshift:
         """What became of a batch."""
         return self._done[statement]
 
-    def query(self, text: str) -> list[tuple[object, ...]]:
+    def query(self, text: str, *_: str) -> list[tuple[object, ...]]:
         """Rows of one SELECT."""
         self.asked.append(text)
         try:

@@ -291,7 +291,7 @@ def test_the_history_is_asked_for_what_stands_and_was_there_before() -> None:
     asked: list[str] = []
 
     class Listening(Answers):
-        def query(self, sql: str) -> list[tuple[object, ...]]:
+        def query(self, sql: str, *_: str) -> list[tuple[object, ...]]:
             asked.append(sql)
             return []
 

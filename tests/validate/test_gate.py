@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from lakeshift.errors import ValidationFailed, WrongState
+from lakeshift.errors import StillRunning, ValidationFailed, WrongState
 from lakeshift.ledger.memory import MemoryLedger
 from lakeshift.model import CheckResult, CheckStatus, Depth, Gate, Masking, TablePlan, TableState, Verdict
 from lakeshift.ports import Ports
 from lakeshift.types.bigquery import columns
 from lakeshift.validate import measure, results
 from lakeshift.validate.step import validate
+from tests.doubles import NOW
 from tests.unit.plans import entry, migration, planned
 from tests.validate.staged import Found, Staged, Town, _planned, plan_of, town
 
@@ -363,4 +366,57 @@ def test_a_table_whose_columns_all_became_child_tables_is_compared_by_these(plac
     if count:
         place.redshift.run(f"UPDATE {staged.child} SET x = 100 WHERE x = 7")
         assert f"{plan.children[0].table}.x" in staged.gate(Depth.CHECKSUM).verdict.columns
+    staged.drop()
+
+
+def test_a_question_that_takes_longer_than_a_call_is_said_once_and_its_answer_fetched_later(
+    staged: Staged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: dict[str, int] = {}
+    waiting: list[str] = []
+    answer = staged.place.redshift.query
+
+    def slow(text: str, token: str = "") -> list[tuple[object, ...]]:
+        """What has a token is at its end when it is asked about for the third time."""
+        if token:
+            said[token] = said.get(token, 0) + 1
+            if said[token] < 3:
+                waiting.append(token)
+                raise StillRunning("not yet")
+        return answer(text)
+
+    monkeypatch.setattr(staged.place.redshift, "query", slow)
+    ports, plan = begun(staged, Gate(depth=Depth.CHECKSUM))
+    calls = 1
+    while not validate(ports, plan.run, plan.source.id, lambda: bool(waiting and waiting.pop())):
+        calls += 1
+        assert ports.ledger.table(plan.run, plan.source.id).state is TableState.LOADED
+    assert calls > 1
+    assert len(said) >= 2, "the sums and the aggregates"
+    assert set(said.values()) >= {3}, "asked about again, by the same token"
+    assert ports.ledger.table(plan.run, plan.source.id).state is TableState.VALIDATED
+    # Another look does not take the answers of this one.
+    again, _ = begun(staged, Gate(depth=Depth.CHECKSUM))
+    first = set(said)
+    later = replace(again, clock=lambda: NOW + timedelta(hours=1))
+    while not validate(later, plan.run, plan.source.id):
+        pass
+    assert not first & (set(said) - first)
+    assert len(said) == 2 * len(first)
+
+
+def test_a_declared_key_that_names_several_rows_keeps_the_table_back_though_every_row_is_equal(place: Town) -> None:
+    once = source()
+    twice = pa.Table.from_batches([once, once.slice(3, 2)]).combine_chunks().to_batches()[0]
+    staged = place.waiting(plan_of(columns(FIELDS), name="doubled"), twice)
+    assert staged.plan.primary_key == ("id",)
+    found = staged.gate(Depth.CHECKSUM)
+    assert found.error
+    assert "2 values of the primary key (id) stand in several rows" in found.error.what
+    by_check = {(one.column, one.check): one.status for one in told(staged, found)}
+    assert by_check["", "unique"] is CheckStatus.FAILED
+    assert {status for check, status in by_check.items() if check[1] != "unique"} == {CheckStatus.OK}
+    bare = staged.plan.model_copy(update={"primary_key": ()})
+    staged.plan = bare
+    assert staged.gate(Depth.CHECKSUM).error is None
     staged.drop()

@@ -16,8 +16,7 @@ from lakeshift.load import sql
 from lakeshift.model import CheckStatus, Column, Depth, Kind
 from lakeshift.types import bigquery
 from lakeshift.types.names import quoted
-from lakeshift.validate import questions
-from lakeshift.validate.depth import target_sums
+from lakeshift.validate.depth import staged, target_sums
 from lakeshift.validate.measure import Part, Scope
 from tests.unit.test_corpora_lake import Maker
 from tests.validate.staged import Found, Staged, Town, plan_of, town
@@ -144,10 +143,11 @@ def check_any_order_of_columns(table: Staged, random: Random) -> None:
     random.shuffle(names)
     part: Part = scope.parts[0]
     redshift.run(f"CREATE TABLE turned AS SELECT {', '.join(names)} FROM {table.table}")
-    (question,) = questions.segments(questions.REDSHIFT, "turned", part.columns, scope.segments)
-    found = questions.sums_of(redshift.query(question), len(part.columns), scope.segments)
+    found, other = (
+        target_sums(redshift.query, name, part.columns, scope.segments) for name in ("turned", staged(plan, part))
+    )
     redshift.run("DROP TABLE turned")
-    assert not len(found.differing(target_sums(redshift, scope, part)))
+    assert not len(found.differing(other))
 
 
 def test_kinds_are_those_of_the_source() -> None:
