@@ -43,7 +43,7 @@ demo: $(SETUP) ## Local cloud, real flights, from config upload to validated tab
 	$(BIN)/lakeshift run examples/flights/flights.json
 	@echo "The local cloud still runs: lakeshift report RUN --json, lakeshift local sql redshift \"...\", lakeshift local down"
 
-test: $(SETUP) $(BROWSER) build ## The test suite, all but the long enumerations of test-crash
+test: $(SETUP) $(BROWSER) build ## The test suite, without what takes minutes; most of that is in test-crash and test-mutations
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not exhaustive"
 
 test-crash: $(SETUP) ## The crash tests alone; prints how many points and interleavings were tried

@@ -94,6 +94,9 @@ def ports(given: Settings, aws: boto3.Session | None = None, endpoint: str | Non
         clock=lambda: datetime.now(UTC),
         limits=Limits(readers=given.readers, streams=given.read_streams),
         catalog=_catalog(aws, given.stage, endpoint),
+        is_running=lambda execution: (
+            execution_status(aws.client("stepfunctions", config=CONFIG, endpoint_url=endpoint), execution) == "RUNNING"
+        ),
     )
 
 

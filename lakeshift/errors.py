@@ -168,7 +168,7 @@ class QueryFailed(TerminalError):
 
 
 class ScanLimitExceeded(TerminalError):
-    """What the source would have to scan for a comparison is more than the limit; nothing was asked or billed."""
+    """What the source would have to scan for a comparison is more than the limit; nothing of it was asked or billed."""
 
 
 class SplitMismatch(TerminalError):

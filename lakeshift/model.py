@@ -65,7 +65,8 @@ class Column(Noun):
         length: characters (STRING) or bytes (BYTES) when the source declares them.
         precision, scale: digits of a DECIMAL.
         fields: fields of a STRUCT; the one element of an ARRAY or of a RANGE.
-        max_bytes: most bytes that a text can have, where the type itself says so, e.g. 36 for a UUID.
+        max_bytes: most bytes that a text or binary value gets room for, where the type itself says so, e.g. 36 for a
+            UUID, or its values were measured.
         default: the source's DEFAULT expression, as it stands there.
         tags: policy tags, which the plan carries.
         note, risk: why the type is read as it is, and which values could be lost; "" where there is nothing to say.
@@ -290,8 +291,10 @@ class PartPlan(Noun):
 class ChildPlan(Noun):
     """A table of the elements of an array: a row for each, with the key of its parent row and its position.
 
+    Or, without steps, more columns of its parent's rows: a row for each, with its key.
+
     Attributes:
-        path: the array, by the source's names.
+        path: the array, by the source's names; "" for the rows of the parent.
         table: name of the child table, in the schema of its parent.
         steps: what PartiQL iterates over, outermost first; step n has the alias `e<n>` and the position `p<n>`.
         positions: names of the position columns, one for each step; positions count from 0.
@@ -320,7 +323,7 @@ class ColumnPlan(Noun):
         risk: which values the target cannot hold, and what happens to them; "" where it holds all.
         handling: what becomes of it if it is nested.
         parts: the target columns made of it, where it is not one itself (flatten, child_table); may be none.
-        lake: the column as the lake carries it, where names inside it differ from the source's.
+        lake: the column as the lake carries it, where names inside it differ from the source's, or it comes apart.
         folds: names of columns of the source that are the fields of this one, in their order; `source` is made up then.
     """
 
@@ -340,6 +343,15 @@ class ColumnPlan(Noun):
     def sources(self) -> tuple[str, ...]:
         """Names of the source's columns that it is made of."""
         return self.folds or (self.source.name,)
+
+    @property
+    def taken(self) -> tuple[tuple[str, Column, Column, tuple[str, ...]], ...]:
+        """The source's columns in it: name, column, the form it has in the lake, and the way to it there."""
+        lake = self.lake or self.source
+        if not self.folds:
+            return ((self.source.name, self.source, lake, (self.target,)),)
+        fields = zip(self.folds, self.source.fields, lake.fields, strict=True)
+        return tuple((name, field, form, (self.target, form.name)) for name, field, form in fields)
 
     @property
     def divided(self) -> bool:
@@ -429,6 +441,11 @@ class Gate(Noun):
     anomaly_change: float = 0.5
     asks_source: bool = False
 
+    @property
+    def tolerant(self) -> bool:
+        """True when some rows may differ."""
+        return bool(self.rows or self.percent)
+
     def allows(self, differing: int, rows: int) -> bool:
         """True when so many differing rows of a table of `rows` rows are within what is allowed."""
         return differing <= max(self.rows, int(rows * self.percent / 100))
@@ -513,6 +530,11 @@ class TablePlan(Noun):
     description: str = ""
     append: str = ""
     gate: Gate | None = None
+
+    @property
+    def elsewhere(self) -> dict[str, tuple[str, PartPlan]]:
+        """Columns of the source that other tables have, for want of room: the table's name and the column there."""
+        return {part.path: (one.table, part) for one in self.children if not one.steps for part in one.parts}
 
     @property
     def split(self) -> str:
@@ -828,13 +850,6 @@ class RunRecord(Noun):
     failure: Failure | None = None
     resumed: int = 0
     notes: tuple[str, ...] = ()
-
-
-class Lease(Noun):
-    """Who alone does something for all runs, until when at the latest."""
-
-    holder: str
-    until: datetime
 
 
 class Place(Noun):

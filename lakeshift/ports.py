@@ -13,7 +13,6 @@ from typing_extensions import Buffer
 
 from lakeshift.model import (
     ChunkRecord,
-    Lease,
     Order,
     Partition,
     RunRecord,
@@ -232,11 +231,11 @@ class Ledger(Protocol):
     def pending(self) -> list[tuple[str, str]]:
         """(run, table) of all tables whose record says `pending`."""
 
-    def lease(self, name: str) -> Lease | None:
-        """What stands there under the name, also when its time is over; None where nobody ever had it."""
+    def lease(self, name: str) -> str | None:
+        """Who has it or was the last to have it; None where nobody ever had it."""
 
-    def take(self, name: str, lease: Lease, stands: Lease | None) -> bool:
-        """Write a lease in the place of `stands`; false when another one stands there now."""
+    def take(self, name: str, holder: str, before: str | None) -> bool:
+        """Give the lease to a holder in the place of the one `before`; false when another one has it now."""
 
     def add_chunks(self, records: Sequence[ChunkRecord]) -> None:
         """Insert chunks that are not there; those that are stay as they are."""
@@ -299,7 +298,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Ports:
-    """All adapters of a process, handed to every step."""
+    """All adapters of a process, handed to every step.
+
+    Attributes:
+        is_running: whether an execution of a state machine has not ended, by its ARN. Raises StoreRefused, StoreBusy.
+    """
 
     places: Places
     defaults: Defaults
@@ -310,3 +313,4 @@ class Ports:
     clock: Callable[[], datetime]
     limits: Limits = Limits()
     catalog: Catalog | None = None
+    is_running: Callable[[str], bool] = lambda _: False

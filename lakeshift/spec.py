@@ -201,9 +201,10 @@ class TableRule(Part):
     sample: Sample | None = Field(default=None, description="A sample of these tables; stronger than the file's.")
     incremental: Incremental | None = Field(default=None, description="Take only what is new since the last publish.")
     nested: Nested = Field(default=Nested(), description="What becomes of nested columns.")
-    wide: Literal["refuse", "super"] = Field(
+    wide: Literal["refuse", "super", "split"] = Field(
         default="refuse",
-        description="Tables over 1,600 columns. refuse: by name. super: the last columns are folded into __ls_wide.",
+        description="Tables over 1,600 columns. refuse: by name. super: the last columns are folded into __ls_wide. "
+        "split: they go into more tables, <table>__part_2 and so on, each with the key of nested.",
     )
     misfits: Misfits | None = Field(default=None, description="As the file's; stronger than it.")
     validation: Validation | None = Field(default=None, description="As the file's, in its place as a whole.")
@@ -400,7 +401,7 @@ class Types(Part):
         default=2.0, description="How many times the longest value a measured text may have, before it is rounded up."
     )
     max_bytes: Annotated[int, Field(ge=1)] = Field(
-        default=1024**4, description="What the question may scan, in bytes; a table above it keeps its declared types."
+        default=1024**4, description="What the question may scan, in bytes; a table above it keeps the types it has."
     )
 
 
@@ -548,6 +549,7 @@ _MODELS: dict[str, type[Part]] = {
     "validation": Validation,
     "tolerance": Tolerance,
     "schemaChange": SchemaChange,
+    "types": Types,
     "plan": AcceptedPlan,
     "reload": Reload,
 }

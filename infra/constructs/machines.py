@@ -105,6 +105,9 @@ class Machines(Construct):
             itself = Policy(starter, "DistributedMap", roles=[starter.role])
             for permission in _map(starter.machine):
                 grant(itself, permission)
+        # The next execution of the schedule asks whether the one before has ended.
+        turns = Policy(load, "Turns", roles=steps.roles(["pending"]))
+        grant(turns, _watch(load.machine))
         self.migrate, self.migrate_table, self.load = migrate.machine, table.machine, load.machine
 
     def _machine(self, name: str, verbs: Sequence[Verb], substitutions: Mapping[str, str]) -> Machine:
@@ -144,6 +147,13 @@ def _run(machine: StateMachine) -> Iterator[Permission]:
     )
     yield Permission(
         PolicyStatement(actions=["events:DescribeRule", "events:PutRule", "events:PutTargets"], resources=[rule])
+    )
+
+
+def _watch(machine: StateMachine) -> Permission:
+    return Permission(
+        PolicyStatement(actions=["states:DescribeExecution"], resources=[_executions(machine)]),
+        wildcard="Executions get their names when they start; the machine is fixed.",
     )
 
 

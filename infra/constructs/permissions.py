@@ -23,8 +23,14 @@ BucketName = Literal["config", "lake", "staging"]
 
 PROCESSED = "*processed/*"
 RAW = "*raw/*"  # a migration may put its raw zone below a prefix of its own
-VALIDATION = "*validation/*"
+VALIDATION = "*validation/*/*/*/run=*/*"  # a data set may be named validation as well
+# What the gate writes down, file by file: no file of rows is named so, whatever is before its name.
+FINDINGS = tuple(
+    f"*validation/*/run=*/{name}" for name in ("checks.parquet", "profile.json", "rows.html", "rows.parquet")
+)
 RUNS = "runs/*"
+MEASURED = "runs/*/measured/*"
+LEASES = "lease#*"
 CONFIGS = "configs/*"
 ANSWERS = "configs/*.status.json"
 
@@ -49,11 +55,12 @@ class Objects:
 
 @dataclass(frozen=True)
 class Items:
-    """Items of one tracking table, or of one of its indexes."""
+    """Items of one tracking table, or of one of its indexes; `keys` is a pattern of their partition keys."""
 
     table: Literal["runs", "tables", "chunks"]
     access: Access
     index: str | None = None
+    keys: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,16 +100,19 @@ GRANTS: Mapping[Verb, tuple[Objects | Items | Catalog, ...]] = MappingProxyType(
         ),
         "load": (_RUN_FILES, _RAW_FILES, Items("tables", Access.BOTH)),
         "validate": (
-            Objects("staging", RUNS, Access.BOTH),
+            _RUN_FILES,
+            Objects("staging", MEASURED, Access.WRITE),
             _RAW_FILES,
-            Objects("lake", VALIDATION, Access.BOTH),
+            _CHECKS,
+            *(Objects("lake", keys, Access.WRITE) for keys in FINDINGS),
             Items("tables", Access.BOTH),
         ),
         "publish": (_RUN_FILES, _RAW_FILES, _LISTS, Items("tables", Access.BOTH), Catalog()),
         "fail": (Items("tables", Access.BOTH),),
         "pending": (
             Objects("staging", RUNS, Access.BOTH),
-            Items("runs", Access.BOTH),
+            Items("runs", Access.READ),
+            Items("runs", Access.WRITE, keys=LEASES),
             Items("tables", Access.READ),
             Items("tables", Access.READ, PENDING_INDEX),
         ),
@@ -277,7 +287,9 @@ class Permissions:
             return
         reads = _READ_ITEMS if Access.READ in item.access else ()
         writes = _WRITE_ITEMS if Access.WRITE in item.access else ()
-        yield Permission(PolicyStatement(actions=[*reads, *writes], resources=[arn]))
+        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+        only = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [item.keys]}} if item.keys else None
+        yield Permission(PolicyStatement(actions=[*reads, *writes], resources=[arn], conditions=only))
 
     def _secrets_of_configurations(self) -> Permission:
         arn = Stack.of(self._parameters).format_arn(

@@ -59,8 +59,8 @@ def count_sql(plan: TablePlan) -> list[str]:
 def relation(plan: TablePlan) -> str:
     """The plan's rows at its snapshot as a table expression, with its columns by the source's names.
 
-    What makes one column of the lake out of others, or out of the name of a shard, does so here as well. Of a plan that
-    is read through a query and has no slices, the rows are those that the query gives now.
+    What makes one column of the target out of others, or out of the name of a shard, does so here as well. Of a plan
+    that is read through a query and has no slices, the rows are those that the query gives now.
     """
     if plan.query and not (plan.slices or plan.increment):
         return f"({plan.query.sql})"
@@ -79,12 +79,12 @@ def _selected_as(plan: TablePlan, part: Slice) -> str:
         return f"CAST(NULL AS {column.source_type})" if name.casefold() in missing else identifier(name)
 
     def made(column: ColumnPlan) -> str:
-        if not column.folds:
-            return one(column.source, column.source.name)
-        pairs = zip(column.source.fields, column.folds, strict=True)
-        return f"STRUCT({', '.join(f'{one(field, name)} AS {identifier(field.name)}' for field, name in pairs)})"
+        if column.folds and not column.divided:
+            fields = (f"{one(field, name)} AS {identifier(field.name)}" for name, field, *_ in column.taken)
+            return f"STRUCT({', '.join(fields)}) AS {identifier(column.source.name)}"
+        return ", ".join(f"{one(field, name)} AS {identifier(name)}" for name, field, *_ in column.taken)
 
-    return ", ".join(f"{made(column)} AS {identifier(column.source.name)}" for column in plan.columns)
+    return ", ".join(map(made, plan.columns))
 
 
 def partitions_sql(project: str, dataset: str, tables: Sequence[str]) -> list[str]:

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from lakeshift.adapters.aws import store_errors
 from lakeshift.errors import LedgerConflict, StoreBusy
 from lakeshift.ledger.chunks import files_of, packed_files, packed_statistics, refuse_large, statistics_of
-from lakeshift.model import ChunkRecord, Lease, Noun, Order, RunRecord, RunState, TableRecord
+from lakeshift.model import ChunkRecord, Noun, Order, RunRecord, RunState, TableRecord
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -110,21 +110,19 @@ class DynamoLedger:
         items = self._query(self._tables, "pending", _PENDING, index="pending")
         return sorted((str(item["run"]), str(item["table"])) for item in items)
 
-    def lease(self, name: str) -> Lease | None:
-        """What stands there under the name, also when its time is over; None where nobody ever had it."""
+    def lease(self, name: str) -> str | None:
+        """Who has it or was the last to have it; None where nobody ever had it."""
         try:
-            item = self._get(self._runs, {"run": _LEASE + name})
+            return str(self._get(self._runs, {"run": _LEASE + name})["holder"])
         except KeyError:
             return None
-        return Lease.model_validate({key: value for key, value in item.items() if key != "run"})
 
-    def take(self, name: str, lease: Lease, stands: Lease | None) -> bool:
-        """Write a lease in the place of `stands`; false when another one stands there now."""
-        item = {"run": _LEASE + name, **_plain(lease)}
-        if stands is None:
+    def take(self, name: str, holder: str, before: str | None) -> bool:
+        """Give the lease to a holder in the place of the one `before`; false when another one has it now."""
+        item = {"run": _LEASE + name, "holder": holder}
+        if before is None:
             return self._put(_insert(self._runs, item, "run"))
-        values = {f":{key}": value for key, value in _plain(stands).items()}
-        return self._put(_write(self._runs, item, "#holder = :holder AND #until = :until", values))
+        return self._put(_write(self._runs, item, "#holder = :before", {":before": before}))
 
     def add_chunks(self, records: Sequence[ChunkRecord]) -> None:
         """Insert chunks that are not there."""

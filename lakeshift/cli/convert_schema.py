@@ -14,6 +14,7 @@ from lakeshift.cli.stages import JsonOption
 from lakeshift.convert.schema import convert
 from lakeshift.errors import SchemaUnreadable
 from lakeshift.model import Handling
+from lakeshift.plan import wide as wide_tables
 from lakeshift.plan.nested import Choice
 
 
@@ -39,8 +40,10 @@ class Wide(StrEnum):
 
     REFUSE = "refuse"
     SUPER = "super"
+    SPLIT = "split"
 
 
+_WIDE: dict[Wide, wide_tables.Wide] = {Wide.REFUSE: "refuse", Wide.SUPER: "super", Wide.SPLIT: "split"}
 _HANDLINGS = {
     Nested.SUPER: Handling.SUPER,
     Nested.FLATTEN: Handling.FLATTEN,
@@ -57,10 +60,13 @@ def schema(
     ] = "",
     nested: Annotated[Nested, typer.Option("--nested", help="What becomes of nested columns.")] = Nested.SUPER,
     key: Annotated[
-        str, typer.Option("--key", help="With child: columns that name a row, with commas; by default __ls_row.")
+        str, typer.Option("--key", help="With child, split: columns that name a row, with commas; by default __ls_row.")
     ] = "",
     wide: Annotated[
-        Wide, typer.Option("--wide", help="Over 1,600 columns. super: the last ones go into one SUPER column.")
+        Wide,
+        typer.Option(
+            "--wide", help="Over 1,600 columns. super: the last ones go into one SUPER column; split: into more tables."
+        ),
     ] = Wide.REFUSE,
     as_json: JsonOption = False,
 ) -> None:
@@ -68,7 +74,7 @@ def schema(
     with exits(as_json=as_json):
         keys = tuple(name.strip() for name in key.split(",") if name.strip())
         choice = Choice(_HANDLINGS[nested], key=keys)
-        found = convert(_text(file), source.value, table, choice, fold=wide is Wide.SUPER)
+        found = convert(_text(file), source.value, table, choice, wide=_WIDE[wide])
     typer.echo(json.dumps(found.document, indent=1, ensure_ascii=False) if as_json else _page(found.document))
     if not found.complete:
         raise typer.Exit(Exit.REFUSED)

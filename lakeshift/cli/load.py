@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +14,7 @@ from lakeshift.cli.show import failures
 from lakeshift.cli.stages import LOCAL, JsonOption, StageOption, open_stage
 from lakeshift.cli.watch import ENDED, PAUSE_SECONDS, watch
 from lakeshift.errors import SourceNotFound, StageMissing, WrongState
+from lakeshift.inventory.select import is_meant
 from lakeshift.lake import keys
 from lakeshift.ledger.failure import FINAL
 from lakeshift.load.reload import RELOADABLE
@@ -135,8 +135,7 @@ def _loaded(console: Console, record: RunRecord, tables: Sequence[TableRecord]) 
 
 def _named(table: TableRecord, names: Sequence[str]) -> bool:
     """True for a table that one of the names means; no names mean all."""
-    own = (table.table, table.target, table.table.rsplit(".", 1)[-1], table.target.rsplit(".", 1)[-1])
-    return not names or any(fnmatchcase(one, name) for one in own for name in names)
+    return not names or any(is_meant(name, table.table, table.target) for name in names)
 
 
 def _lines(done: Loaded) -> list[str]:

@@ -16,6 +16,7 @@ _WORDS = {
     "rolled back": "what stood before stands again",
     "already": "was rolled back before; nothing was changed",
     "not published": "was not published; nothing was changed",
+    "not reached": "time was up before it; say it again",
 }
 
 

@@ -31,7 +31,7 @@ SampleOption = Annotated[
 ]
 MaxBytesOption = Annotated[
     int | None,
-    typer.Option("--max-bytes", help="Bytes that the source may scan, and bill; estimated before it is asked.", min=0),
+    typer.Option("--max-bytes", help="Bytes that the source may scan; estimated before it is asked.", min=0),
 ]
 
 

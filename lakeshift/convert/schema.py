@@ -12,11 +12,14 @@ from lakeshift.load.ddl import Keys, TargetColumn
 from lakeshift.model import ForeignKey
 from lakeshift.plan import mapping
 from lakeshift.plan.nested import ROW_KEY, Choice, Shape, shape
-from lakeshift.plan.wide import folded
+from lakeshift.plan.wide import Wide, fitted
 from lakeshift.types.names import assigned, quoted
 from lakeshift.types.redshift import MAX_COLUMNS
 
-WIDE = "fold them into SUPER (wide), leave columns out, keep nested ones in SUPER, or choose child tables for them."
+WIDE = (
+    "fold them into SUPER or split them (wide), leave columns out, keep nested ones in SUPER, "
+    "or choose child tables for them."
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ def convert(
     table: str = "",
     choice: Choice = Choice(),  # noqa: B008 - immutable
     *,
-    fold: bool = False,
+    wide: Wide = "refuse",
 ) -> Converted:
     """The conversion of one table of a file.
 
@@ -45,7 +48,7 @@ def convert(
         source: bigquery, postgres or mysql.
         table: name of the target, and of the table to pick out of a file of DDL; by default the file's only one.
         choice: what becomes of nested columns.
-        fold: of a table that is too wide, the last columns go into one.
+        wide: what becomes of the last columns of a table that has too many.
 
     Raises:
         SchemaUnreadable, SourceNotFound: the file holds no such table.
@@ -54,7 +57,7 @@ def convert(
     given = declared(text, source, table)
     path = _target_path(table or given.name or "table")
     made = shape(given.columns, choice, path[-1])
-    made = folded(made, _placing(given, choice)) if fold else made
+    made = fitted(made, wide, path[-1], choice, _placing(given, choice))
     refused = [_refused(one) for one in given.found if isinstance(one, Refusal)]
     columns = ddl.target_columns(made.columns, row_key=made.row_key)
     tables = [columns, *(ddl.child_columns(child, columns) for child in made.children)]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
-from fnmatch import translate
+from fnmatch import fnmatchcase, translate
 from functools import lru_cache
 
 from lakeshift.errors import NothingMatches, TypeUnsupported
@@ -32,6 +32,11 @@ class Chosen:
     name: str
     shards: tuple[str, ...] = ()
     rule: int | None = None
+
+
+def is_meant(name: str, *ids: str) -> bool:
+    """Whether a name or glob means a table by one of its full names, in source or target, or by the end of one."""
+    return any(fnmatchcase(one, name) for one in (*ids, *(one.rpartition(".")[2] for one in ids)))
 
 
 def select(dataset: Dataset, names: Sequence[str]) -> list[Chosen]:

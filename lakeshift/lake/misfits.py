@@ -209,7 +209,7 @@ def _parts(column: ColumnPlan, plan: TablePlan) -> Iterator[tuple[str, PartPlan]
     """Parts of a column with their paths in the lake."""
     if column.lake is None:
         return
-    paths = list(_paths(column.source, column.lake, column.source.name, column.target))
+    paths = [one for name, source, lake, way in column.taken for one in _paths(source, lake, name, ".".join(way))]
     by_name = dict(reversed(paths))
     yield from ((by_name[part.path], part) for part in column.parts if part.path in by_name)
     # An element has the path of its array, and comes after it.

@@ -118,10 +118,7 @@ def convert(batch: pa.RecordBatch, columns: Sequence[ColumnPlan]) -> pa.RecordBa
 
 def _steps(plan: ColumnPlan) -> list[tuple[str, _Step]]:
     """The source's column that a plan reads, or those that it folds, each with its conversion."""
-    if not plan.folds:
-        return [(plan.source.name, _step(plan.lake or plan.source, plan.source.name, nested=False))]
-    pairs = zip(plan.folds, plan.source.fields, strict=True)
-    return [(name, _step(field, name, nested=True)) for name, field in pairs]
+    return [(name, _step(form, name, nested=bool(plan.folds))) for name, _, form, _ in plan.taken]
 
 
 def _step(column: Column, name: str, *, nested: bool) -> _Step:

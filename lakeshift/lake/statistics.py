@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date, datetime, timedelta
 from decimal import Context, Decimal
 from typing import Any
 
@@ -26,7 +25,6 @@ value starts with anything greater, though the greatest itself may go on. Charac
 the UTF-8 bytes and cutting keeps it, so that cut parts merge to the cut whole.
 """
 
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - a DATETIME has no zone, a TIMESTAMP is printed in UTC without it
 _DIGITS = Context(prec=100)
 _MASK = 2**64 - 1
 
@@ -213,16 +211,19 @@ def _canonical(bound: Any, kind: pa.DataType) -> Scalar | None:
     return next(form for test, form in _FORMS if test(kind))(bound, kind)
 
 
+# Python's own dates end with the year 9999; what a damaged file holds does not.
+
+
 def _date_text(days: int, _: pa.DataType) -> str:
-    return (date(1970, 1, 1) + timedelta(days=days)).isoformat()
+    return str(np.datetime64(days, "D"))
 
 
-def _time_text(micros: int, _: pa.DataType) -> str:
-    return (_EPOCH + timedelta(microseconds=micros)).time().isoformat("microseconds")
+def _time_text(micros: int, kind: pa.DataType) -> str:
+    return _stamp_text(micros, kind).rpartition("T")[2]
 
 
 def _stamp_text(micros: int, _: pa.DataType) -> str:
-    return (_EPOCH + timedelta(microseconds=micros)).isoformat("T", "microseconds")
+    return str(np.datetime64(micros, "us"))
 
 
 def _decimal_text(unscaled: int, kind: pa.DataType) -> str:

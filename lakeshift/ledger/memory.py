@@ -7,7 +7,7 @@ from threading import RLock
 
 from lakeshift.errors import LedgerConflict
 from lakeshift.ledger.chunks import refuse_large
-from lakeshift.model import ChunkRecord, Lease, Order, RunRecord, RunState, TableRecord
+from lakeshift.model import ChunkRecord, Order, RunRecord, RunState, TableRecord
 
 
 class MemoryLedger:
@@ -17,7 +17,7 @@ class MemoryLedger:
         self._lock = RLock()
         self._runs: dict[str, RunRecord] = {}
         self._tables: dict[tuple[str, str], TableRecord] = {}
-        self._leases: dict[str, Lease] = {}
+        self._leases: dict[str, str] = {}
         self._chunks: dict[tuple[str, str, str], ChunkRecord] = {}
 
     def claim(self, record: RunRecord) -> RunRecord:
@@ -72,16 +72,16 @@ class MemoryLedger:
         with self._lock:
             return sorted(key for key, record in self._tables.items() if record.pending)
 
-    def lease(self, name: str) -> Lease | None:
-        """What stands there under the name, also when its time is over; None where nobody ever had it."""
+    def lease(self, name: str) -> str | None:
+        """Who has it or was the last to have it; None where nobody ever had it."""
         return self._leases.get(name)
 
-    def take(self, name: str, lease: Lease, stands: Lease | None) -> bool:
-        """Write a lease in the place of `stands`; false when another one stands there now."""
+    def take(self, name: str, holder: str, before: str | None) -> bool:
+        """Give the lease to a holder in the place of the one `before`; false when another one has it now."""
         with self._lock:
-            if self._leases.get(name) != stands:
+            if self._leases.get(name) != before:
                 return False
-            self._leases[name] = lease
+            self._leases[name] = holder
             return True
 
     def add_chunks(self, records: Sequence[ChunkRecord]) -> None:

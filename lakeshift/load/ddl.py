@@ -68,7 +68,7 @@ def _target(made: ColumnPlan | PartPlan, value: str) -> TargetColumn:
 
 
 def child_columns(child: ChildPlan, parent: Sequence[TargetColumn]) -> list[TargetColumn]:
-    """Columns of a child table: the parent's key, the positions, the element's parts."""
+    """Columns of a child table: the parent's key, the positions, the parts of the element or of the row."""
     found = {column.name: column for column in parent}
     keys = [TargetColumn(name, found[key].type, _of_row(found[key]), required=True) for key, name in child.key]
     places = [
@@ -78,7 +78,7 @@ def child_columns(child: ChildPlan, parent: Sequence[TargetColumn]) -> list[Targ
 
 
 def _of_row(column: TargetColumn) -> str:
-    """The value of a parent's column where the elements of an array stand beside it."""
+    """The value of a parent's column where its row is `t` and the elements of an array may stand beside it."""
     return column.value.replace(quoted(column.name), f'"t".{quoted(column.name)}')
 
 

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from itertools import groupby
 
 import structlog
 
 from lakeshift.check.step import migration_of
+from lakeshift.errors import StoreRefused
 from lakeshift.lake import keys
 from lakeshift.ledger.tables import passed
 from lakeshift.load.versions import sweep
-from lakeshift.model import Lease, Noun, Order, RunRecord, TableRecord, TableState
+from lakeshift.model import Noun, Order, RunRecord, TableRecord, TableState
 from lakeshift.ports import Ports
 
 log = structlog.get_logger()
 LEASE = "load"
-# As long as the state machine of a table may work, and a little: nobody's table is at work after that.
-LEASE_TIME = timedelta(hours=25)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -57,45 +56,38 @@ class Waiting(Noun):
     snapshot: datetime
 
 
-def pending(ports: Ports, execution: str, wanted: Wanted | None = None) -> Pending:
+def pending(
+    ports: Ports, execution: str, wanted: Wanted | None = None, out_of_time: Callable[[], bool] = lambda: False
+) -> Pending:
     """List all tables that are extracted and not yet loaded, for one execution of the load machine.
 
-    What is kept no longer on their warehouses, and on that of the stage, is dropped on this occasion.
+    What is kept no longer on their warehouses, and on that of the stage, is dropped on this occasion, before anything
+    is promised.
 
-    Executions of the schedule take turns: while one is at work on what it has listed, the next one finds nothing to
-    do, so that all of them together load no more targets at a time than one may. Tables that a person has named do
-    not wait for that.
+    Executions of the schedule take turns: while one runs, the next one finds nothing to do, so that all of them
+    together load no more targets at a time than one may. Tables that a person has named do not wait for that.
     """
-    stands = ports.ledger.lease(LEASE)
+    holder = ports.ledger.lease(LEASE)
     takes_turns = wanted is None or wanted == Wanted()
-    if takes_turns and stands and stands.holder != execution and _at_work(ports, stands):
-        log.info("load.not_its_turn", holder=stands.holder, until=stands.until.isoformat())
+    if takes_turns and holder and holder != execution and _is_running(ports, holder):
+        log.info("load.not_its_turn", holder=holder)
         return _listed(ports, execution, [])
     waiting = list(_waiting(ports, wanted or Wanted()))
-    found = _listed(ports, execution, waiting)
-    lease = Lease(holder=execution, until=ports.clock() + LEASE_TIME)
-    # The list is there before the lease: who finds the lease can read what its holder is at work on.
-    if takes_turns and waiting and not ports.ledger.take(LEASE, lease, stands):
+    runs = sorted({one.table.run for one in waiting})
+    sweep(ports, [migration_of(ports, run).target for run in runs], out_of_time)
+    if takes_turns and waiting and not ports.ledger.take(LEASE, execution, holder):
         log.info("load.not_its_turn")
-        return _listed(ports, execution, [])
-    sweep(ports, [migration_of(ports, run).target for run in found.runs])
-    return found
+        waiting = []
+    return _listed(ports, execution, waiting)
 
 
-def _at_work(ports: Ports, lease: Lease) -> bool:
-    """Whether the holder has tables left of those that it has listed.
-
-    One that was stopped leaves some for ever; its time is over when no table can be at work any more.
-    """
-    if ports.clock() >= lease.until:
-        return False
+def _is_running(ports: Ports, execution: str) -> bool:
+    """Whether it may be at work; of a machine that a deployment has replaced nothing can be known."""
     try:
-        items = json.loads(ports.objects.get(ports.places.staging, _key(lease.holder)))
-    except KeyError:
+        return ports.is_running(execution)
+    except StoreRefused as error:
+        log.warning("load.holder_unknown", holder=execution, reason=str(error))
         return False
-    listed = {(one["run"], one["table"]) for item in items for one in item["tables"]}
-    tables = (table for run in sorted({run for run, _ in listed}) for table in ports.ledger.tables(run))
-    return any(table.pending and (table.run, table.table) in listed for table in tables)
 
 
 def _key(execution: str) -> str:

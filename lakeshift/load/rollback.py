@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import structlog
@@ -35,13 +35,13 @@ class Undone(Noun):
 
     Attributes:
         outcome: rolled back; already (it was rolled back before); not published (there is nothing to take back);
-            refused.
+            refused; not reached (time was up before its turn).
         reason: why it is refused; "" otherwise.
     """
 
     table: str
     target: str
-    outcome: Literal["rolled back", "already", "not published", "refused"]
+    outcome: Literal["rolled back", "already", "not published", "refused", "not reached"]
     reason: str = ""
 
 
@@ -54,16 +54,17 @@ class RolledBack(Noun):
     @property
     def complete(self) -> bool:
         """True when nothing of what was asked for stands any more."""
-        return all(table.outcome != "refused" for table in self.tables)
+        return all(table.outcome not in ("refused", "not reached") for table in self.tables)
 
 
-def rollback(ports: Ports, run: str, table: str = "") -> RolledBack:
-    """Take back what a run has published: all of it, or one table. Said again it changes nothing.
+def rollback(ports: Ports, run: str, table: str = "", out_of_time: Callable[[], bool] = lambda: False) -> RolledBack:
+    """Take back what a run has published: all of it, or one table. Said again it goes on, or changes nothing.
 
     A table that cannot go back says why, and the others go on. What the run left of its staging is dropped.
 
     Args:
         table: name of one table, in the source or at the target; "" for all.
+        out_of_time: whether no further table is to be begun; asked before each.
 
     Raises:
         WrongState: the run is at work.
@@ -75,7 +76,9 @@ def rollback(ports: Ports, run: str, table: str = "") -> RolledBack:
     if not tables:
         raise SourceNotFound("the run has no such table", where=f"{run} {table}".strip())
     warehouse = ports.warehouse(migration_of(ports, run).target)
-    return RolledBack(run=run, tables=tuple(_settled(ports, warehouse, record) for record in tables))
+    # What was not published is asked for again each time, and must not take the time of what was.
+    tables.sort(key=lambda record: record.state is not TableState.PUBLISHED)
+    return RolledBack(run=run, tables=tuple(_settled(ports, warehouse, record, out_of_time) for record in tables))
 
 
 def refuse_at_work(ports: Ports, run: str) -> None:
@@ -97,11 +100,16 @@ def _wanted(records: Sequence[TableRecord], name: str) -> list[TableRecord]:
     ]
 
 
-def _settled(ports: Ports, warehouse: Warehouse, record: TableRecord) -> Undone:
+def _settled(ports: Ports, warehouse: Warehouse, record: TableRecord, out_of_time: Callable[[], bool]) -> Undone:
     """One table: taken back, and the ledger told so, whoever took it back."""
     if record.plan is None or record.pending:
         # The scheduled load may be at work on a table that waits for it.
         return Undone(table=record.table, target=record.target, outcome="not published")
+    if record.state is TableState.ROLLED_BACK:
+        # The ledger is told last, so that nothing is left to do.
+        return Undone(table=record.table, target=record.target, outcome="already")
+    if out_of_time():
+        return Undone(table=record.table, target=record.target, outcome="not reached")
     plan = plan_of(ports, record)
     try:
         outcome = _undone(ports, warehouse, plan)
@@ -148,9 +156,16 @@ def _check(warehouse: Warehouse, plan: TablePlan, said: Sequence[Sequence[object
     """Names of the tables that stand there.
 
     Raises:
-        Superseded: a later run has published over it.
+        Superseded: a later run has published over it, or it has taken the place of a later one: the history would
+            go on saying of that one that it does not stand.
         VersionExpired: what stood before is not there any more.
     """
+    if plan.replaces_later:
+        raise Superseded(
+            f"it took the place of a later snapshot at {plan.target.id}, by --force",
+            where=plan.source.id,
+            next_step="load the later run again from the lake (`lakeshift load`), or submit the config again.",
+        )
     last = warehouse.query(sql.last_published(plan))
     if not last or str(last[0][2]) != plan.run:
         later = last[0][2] if last else "another run"
@@ -177,8 +192,8 @@ def _needed(plan: TablePlan) -> bool:
 
 def _tell(ports: Ports, record: TableRecord, *, published: bool) -> None:
     """The ledger's word: a table that was taken back stays so; one whose staging is gone is loaded anew, if ever."""
-    if published and record.state is not TableState.ROLLED_BACK:
+    if published:
         ports.ledger.save_table(record.model_copy(update={"state": TableState.ROLLED_BACK, "failure": None}))
-    elif not published and record.state in _LOADS:
+    elif record.state in _LOADS:
         back = {"state": TableState.EXTRACTED, "load_attempt": record.load_attempt + 1}
         ports.ledger.save_table(record.model_copy(update=back))

@@ -84,7 +84,7 @@ def _check_child(warehouse: Warehouse, plan: TablePlan, child: ChildPlan) -> Non
         raise TargetMismatch(
             f"{sql.child_id(plan, child)} exists and is no child table of {plan.source.id}",
             where=plan.source.id,
-            next_step=f"rename or drop it, or choose another form for {child.path}.",
+            next_step=f"rename or drop it, or choose another form for {child.path or 'its columns (wide)'}.",
         )
     if plan.increment and child_difference(warehouse, plan, child, child.table) != "":
         raise TargetMismatch(f"{sql.child_id(plan, child)} differs from the plan", next_step=AGAIN)

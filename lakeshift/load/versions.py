@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -53,13 +53,16 @@ def drop(warehouse: Warehouse, schema: str, tables: list[str], when: str = "") -
     return state.finished and not state.error
 
 
-def sweep(ports: Ports, targets: Iterable[Target]) -> None:
-    """Drop what is kept no longer, and what ended runs have left, on every warehouse; one that fails is passed over."""
+def sweep(ports: Ports, targets: Iterable[Target], out_of_time: Callable[[], bool] = lambda: False) -> None:
+    """Drop what is kept no longer, and what ended runs have left, on every warehouse; one that fails is passed over.
+
+    What is not reached in time is dropped another time.
+    """
     for target in dict.fromkeys((_default(ports), *targets)):
-        if not target.database:
+        if not target.database or out_of_time():
             continue
         try:
-            dropped = _sweep(ports, ports.warehouse(target))
+            dropped = _sweep(ports, ports.warehouse(target), out_of_time)
         except LakeshiftError as error:
             log.warning("load.not_swept", database=target.database, reason=str(error))
         else:
@@ -72,12 +75,18 @@ def _default(ports: Ports) -> Target:
     return Target(workgroup=given.workgroup or None, cluster=cluster, database=given.database or None)
 
 
-def _sweep(ports: Ports, warehouse: Warehouse) -> int:
-    if not warehouse.query(sql.kind("lakeshift", "load_history")):
+def _sweep(ports: Ports, warehouse: Warehouse, out_of_time: Callable[[], bool]) -> int:
+    when = ports.clock().isoformat()
+
+    def ask(text: str) -> list[tuple[object, ...]]:
+        """With a token it is given up after a minute: the loads are not kept waiting for what may be swept later."""
+        return warehouse.query(text, sql.token("sweep", text, when))
+
+    if not ask(sql.kind("lakeshift", "load_history")):
         return 0
-    found = [(str(schema), str(name)) for schema, name in warehouse.query(history.ours())]
-    runs = {_suffix(str(row[0])): str(row[0]) for row in warehouse.query(history.planned_before(STAGING_DAYS))}
-    expired = {_suffix(str(row[0])) for row in warehouse.query(history.expired())}
+    found = [(str(schema), str(name)) for schema, name in ask(history.ours())]
+    runs = {_suffix(str(row[0])): str(row[0]) for row in ask(history.planned_before(STAGING_DAYS))}
+    expired = {_suffix(str(row[0])) for row in ask(history.expired())}
     gone = defaultdict(list)
     for schema, name in found:
         match = _OURS.search(name)
@@ -86,8 +95,8 @@ def _sweep(ports: Ports, warehouse: Warehouse) -> int:
         run, is_kept = match[1], match[2] == f"_{_KEPT}"
         if run in expired if is_kept else run in runs and _has_ended(ports, runs[run]):
             gone[schema].append(name)
-    when = ports.clock().isoformat()
-    return sum(drop(warehouse, schema, [name], when) for schema, names in gone.items() for name in names)
+    each = ((schema, name) for schema, names in gone.items() for name in names)
+    return sum(drop(warehouse, schema, [name], when) for schema, name in each if not out_of_time())
 
 
 def _suffix(run: str) -> str:

@@ -111,6 +111,8 @@ def _removed(now: TablePlan, column: ColumnPlan) -> Change:
         return Change(column=column.target, level="safe", what="is left out by the config now", how="reload")
     holder = next((one.target for one in now.columns if column.source.name in one.folds), "")
     what = f"is folded into {holder}" if holder else f"is gone from the source (was {column.source.source_type})"
+    if column.source.name in now.elsewhere:
+        what = f"is in {now.elsewhere[column.source.name][0]} now"
     return Change(column=column.target, level="breaking", what=what, how="reload")
 
 
@@ -161,8 +163,11 @@ def _retyped(now: TablePlan, old: ColumnPlan, new: ColumnPlan) -> Change:
 
 
 def _fixed(now: TablePlan, old: ColumnPlan, new: ColumnPlan) -> bool:
-    """Whether Redshift refuses a longer VARCHAR: columns of a key, and with a DEFAULT."""
-    keys = {*now.primary_key, *(name for child in now.children for name, _ in child.key)}
+    """Whether Redshift refuses a longer VARCHAR: columns of a key, and with a DEFAULT.
+
+    The quarantine table has the columns that name a row as well, and is not altered.
+    """
+    keys = {*now.primary_key, *now.quarantine_key, *(name for child in now.children for name, _ in child.key)}
     return bool(new.target in keys or old.source.default or new.source.default)
 
 

@@ -57,7 +57,7 @@ def merge_plan(plan: TablePlan, table: SourceTable, how: Incremental) -> MergePl
         step = 'name the columns in "key"; the source declares no primary key.'
         raise TypeUnsupported("it has no key to merge by", where=plan.source.id, next_step=step)
     if plan.children:
-        step = "keep the nested columns in it, or take it by partition or column."
+        step = "keep its columns in it, nested ones too, or take it by partition or column."
         raise TypeUnsupported("a table with child tables is not merged by key", where=plan.source.id, next_step=step)
     found = {column.source.name.casefold(): column for column in plan.columns}
     problems = [problem for name in names if (problem := _problem(found.get(name.casefold()), name))]

@@ -12,10 +12,11 @@ from typing import Any
 from lakeshift.kept import per_object
 from lakeshift.load import ddl
 from lakeshift.model import ChildPlan, Column, ColumnPlan, Kind, PartPlan, TablePlan
+from lakeshift.plan.measure import by_values
 from lakeshift.plan.nested import ROW_KEY
 from lakeshift.types.defaults import default_of
 from lakeshift.types.names import quoted, rename_note
-from lakeshift.types.redshift import MAX_COLUMNS, leaf_type, nested_note
+from lakeshift.types.redshift import MAX_COLUMNS, nested_note, super_risk
 
 NO_LOSS = "none"
 _REASONS = {
@@ -38,8 +39,6 @@ _REASONS = {
     Kind.ARRAY: "nested values are kept whole in SUPER",
 }
 _NESTED = frozenset({Kind.STRUCT, Kind.ARRAY})
-_FLOATS = frozenset({Kind.FLOAT32, Kind.FLOAT64})
-_NOT_FINITE = "NaN and infinities do not fit SUPER"
 _OVER = f"the table has more than {MAX_COLUMNS:,} columns"
 _NUMBERS = frozenset({Kind.INT16, Kind.INT32, Kind.INT64, Kind.DECIMAL})
 
@@ -91,7 +90,6 @@ def _entries(column: ColumnPlan) -> list[dict[str, Any]]:
 def _folded(name: str, field: Column, target: str) -> dict[str, Any]:
     """A column of the source that is a field of a SUPER column; `field` has its name there."""
     form = nested_note(Column(name="", kind=Kind.STRUCT, source_type="", fields=(field,)))
-    risks = (leaf_type(field).risk, _NOT_FINITE if field.kind in _FLOATS else "")
     notes = (f"the field {field.name} of {target}", form, field.note, rename_note(name, field.name))
     made = PartPlan(
         path=name,
@@ -100,7 +98,7 @@ def _folded(name: str, field: Column, target: str) -> dict[str, Any]:
         target_type="SUPER",
         conversion="",
         note="; ".join(filter(None, notes)),
-        risk="; ".join(filter(None, risks)),
+        risk=super_risk(field),
     )
     entry = _entry(name, made)
     return {**entry, "reason": f"{_OVER}: {made.note}", "field": field.name}
@@ -139,6 +137,9 @@ def _entry(path: str, made: ColumnPlan | PartPlan) -> dict[str, Any]:
 
 def reason(column: Column, target_type: str) -> str:
     """Why the target's type is what it is."""
+    if by_values(column) or (column.note and column.kind in _NUMBERS):
+        # What its values need, or the source's type says of it, is more; it is the column's note.
+        return ""
     if column.kind is Kind.STRING:
         return _string_reason(column)
     if column.kind is Kind.BYTES:
@@ -146,9 +147,6 @@ def reason(column: Column, target_type: str) -> str:
     if column.kind is Kind.DECIMAL and not target_type.startswith("DECIMAL"):
         return ""
     if column.kind in _NESTED and target_type != "SUPER":
-        return ""
-    if column.note and column.kind in _NUMBERS:
-        # What the source's type says of it is more.
         return ""
     return _REASONS.get(column.kind, "")
 
@@ -186,7 +184,8 @@ def page(mapping: dict[str, Any]) -> str:
     """The mapping as Markdown."""
     lines = [f"# {mapping['source']} to {mapping['table']}", "", *_table(mapping["columns"])]
     for child in mapping["children"]:
-        lines += ["", f"## {child['table']}: the elements of `{child['path']}`", "", *_table(child["columns"])]
+        rows = f"the elements of `{child['path']}`" if child["path"] else f"more columns, since {_OVER}"
+        lines += ["", f"## {child['table']}: {rows}", "", *_table(child["columns"])]
     facts = [f"primary key {', '.join(mapping['primary_key'])}"] if mapping["primary_key"] else []
     facts += [f"sorted by {', '.join(mapping['sort_key'])}"] if mapping["sort_key"] else []
     facts += [f"distributed by {mapping['dist_key']}"] if mapping["dist_key"] else []

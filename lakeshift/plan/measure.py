@@ -2,20 +2,27 @@
 
 A declared type may be far wider than anything in the table. Redshift reserves memory by it, see
 https://docs.aws.amazon.com/redshift/latest/dg/c_best-practices-smallest-column-size.html, and a BIGNUMERIC whose digits
-would fit DECIMAL(38) stays text for nothing. The question is asked at the run's snapshot, so what it finds holds for
-every row of the run; what a later run brings is measured again, and a type that was published stays while it is enough.
+would fit DECIMAL(38) stays text for nothing. The question is asked at the run's snapshot and of the rows that the run
+reads, so what it finds holds for each of them; what a later run brings is measured again. A type that was published
+stays while it is enough, and where nothing was or could be measured: no target is altered, and no run refused, because
+a question was not answered. What does not fit then is found row by row while it is read, as `misfits` says.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING
 
-from lakeshift.errors import QueryFailed
+from lakeshift.errors import TerminalError
 from lakeshift.inventory.query import identifier
+from lakeshift.lake import keys
 from lakeshift.model import Column, Kind, SourceTable, TablePlan
+from lakeshift.ports import Answer
 from lakeshift.types.redshift import (
     MAX_DECIMAL_DIGITS,
     MAX_DECIMAL_SCALE,
@@ -25,10 +32,11 @@ from lakeshift.types.redshift import (
 )
 
 if TYPE_CHECKING:
-    from lakeshift.ports import Source
-    from lakeshift.spec import Types
+    from lakeshift.ports import Ports, Source
+    from lakeshift.spec import Migration
 
 LEAST_BYTES = 16
+_LATER = "a later value"
 # Digits after the point that a decimal gets beyond what its values have, where there is room for as many before it.
 SPARE_DIGITS = 4
 _MOST = {Kind.STRING: MAX_VARCHAR_BYTES, Kind.BYTES: MAX_VARBYTE_BYTES}
@@ -84,23 +92,27 @@ def narrowed(column: Column, need: Need, headroom: float, published: str = "") -
     """The column with a type that holds what its values need, if there is a narrower one.
 
     Args:
+        need: 0 where there are no values, or none were looked at: then only what was published is known to be right.
         headroom: how many times the longest value a text may have.
         published: the target type it has now; it stays while it is enough, so that a table does not change each day.
     """
-    if not need.size:
-        # No values: nothing is known of those to come.
-        return column
     before = _PUBLISHED.fullmatch(published)
     if column.kind is Kind.DECIMAL:
         return _narrowed_decimal(column, need, before, published)
     most = _MOST[column.kind]
-    width = _width(need.size, headroom) if before is None or before[1] is None else int(before[1])
+    width = int(before[1]) if before and before[1] else 0
     width = width if width >= need.size else _width(need.size, headroom)
     declared = column.max_bytes or (column.length or most) * (4 if column.kind is Kind.STRING else 1)
-    if width >= min(declared, most):
+    if not width or width >= min(declared, most):
         return column
-    note = f"measured: the longest value has {need.size:,} bytes"
-    return column.model_copy(update={"max_bytes": width, "note": _and(column.note, note), "risk": _later(f"{width:,}")})
+    note = f"measured: the longest value has {need.size:,} bytes" if need.size else _as_published(published)
+    risk = f"{_LATER} beyond {width:,} bytes does not fit"
+    return column.model_copy(update={"max_bytes": width, "note": _and(column.note, note), "risk": risk})
+
+
+def by_values(column: Column) -> bool:
+    """Whether a column that `narrowed` made has a type by its values, which its note tells, and not as declared."""
+    return column.risk.startswith(_LATER)
 
 
 def _width(need: int, headroom: float) -> int:
@@ -110,57 +122,114 @@ def _width(need: int, headroom: float) -> int:
 
 
 def _narrowed_decimal(column: Column, need: Need, before: re.Match[str] | None, published: str) -> Column:
+    held = (int(before[2]), int(before[3])) if before and before[2] else None
+    if held is None and (published or not need.size):
+        # It was published as text, and another type would be another table; or nothing is known of its values.
+        return column
     spare = MAX_DECIMAL_DIGITS - need.size - need.scale
     precision, scale = MAX_DECIMAL_DIGITS, need.scale + max(0, min(SPARE_DIGITS, spare // 2))
-    if before is not None and before[2] is not None:
-        held = int(before[2]), int(before[3])
-        enough = need.scale <= held[1] and need.size <= held[0] - held[1]
-        precision, scale = held if enough else (precision, scale)
-    elif published:
-        # It was published as text, and another type would be another table.
-        return column
+    if held and need.scale <= held[1] and need.size <= held[0] - held[1]:
+        precision, scale = held
     if need.size + scale > precision or scale > MAX_DECIMAL_SCALE:
         return column
-    note = f"measured: at most {need.size} digits before the point and {need.scale} after it"
-    found = {"precision": precision, "scale": scale, "note": _and(column.note, note)}
-    return column.model_copy(update={**found, "risk": f"a later value with more than {scale} digits after the point"})
+    digits = f"measured: at most {need.size} digits before the point and {need.scale} after it"
+    note = _and(column.note, digits if need.size else _as_published(published))
+    risk = f"{_LATER} of more than {precision - scale} digits before the point or {scale} after it does not fit"
+    return column.model_copy(update={"precision": precision, "scale": scale, "note": note, "risk": risk})
 
 
-def _later(size: str) -> str:
-    return f"a later value beyond {size} bytes does not fit"
+def _as_published(published: str) -> str:
+    return f"{published} as it was published"
 
 
 def _and(*notes: str) -> str:
     return "; ".join(filter(None, notes))
 
 
-def measured(
-    source: Source, plan: TablePlan, table: SourceTable, types: Types, published: TablePlan | None
-) -> tuple[SourceTable, str]:
-    """The table with columns as its values need them, and a note on what that has cost or why it was not done.
+class Questions:
+    """What a run asks its sources to measure types: each question once, however often the run's plan is made.
 
-    Args:
-        plan: the table's plan by its declared types; its rows at its snapshot are measured.
-        published: the plan that the target was published by, or is to follow.
+    The answers are kept in the staging bucket, because the questions bill what they scan.
+
+    Attributes:
+        scanned: bytes that all questions of the run have scanned.
     """
-    taken = {name for one in plan.columns for name in one.sources}
-    asked = measurable(column for column in table.columns if column.name in taken)
-    if not asked:
-        return table, ""
-    if plan.query:
-        return table, "not measured: it is read through a query"
-    sql = question(asked, source.relation(plan))
-    try:
-        scanned = source.estimate(sql)
-        if scanned > types.max_bytes:
-            return table, f"not measured: that would scan {scanned:,} bytes, types.maxBytes allows {types.max_bytes:,}"
-        (row,) = source.ask(sql, scanned).rows
-    except QueryFailed as error:
-        return table, f"not measured: {error.what}"
-    found = needs(asked, row)
+
+    def __init__(self, ports: Ports, run: str, migration: Migration) -> None:
+        self._ports, self._run, self._migration = ports, run, migration
+        # One for the run, not for each table: a source is made with its key, which is fetched each time.
+        self._sources: dict[int, Source] = {}
+        self._lock = Lock()
+        self.scanned = 0
+
+    def measured(self, plan: TablePlan, table: SourceTable, published: TablePlan | None) -> tuple[SourceTable, str]:
+        """The table with columns as its values need them, and a note on what that has cost or why it was not done.
+
+        Args:
+            plan: of the rows that are read: these are measured, at its snapshot.
+            table: as the source declares it.
+            published: the plan that the target was published by, or is to follow.
+        """
+        kept, asked = as_published(plan, table, published), _there(plan, table)
+        if not asked or (plan.increment and plan.increment.empty):
+            return kept, ""
+        if plan.query:
+            return kept, "not measured: it is read through a query"
+        answer = self._answer(plan, asked)
+        if isinstance(answer, str):
+            return kept, f"not measured: {answer}"
+        with self._lock:
+            self.scanned += answer.bytes
+        found = needs(asked, answer.rows[0])
+        note = f"types are measured: the question scanned {answer.bytes:,} bytes"
+        return _typed(table, found, self._migration.types.headroom, published), note
+
+    def _answer(self, plan: TablePlan, asked: Sequence[Column]) -> Answer | str:
+        """The answer that was kept or is given now; or why there is none."""
+        source, most = self._source(plan.source_index), self._migration.types.max_bytes
+        sql = question(asked, source.relation(plan))
+        key = keys.run_file(self._run, f"needs/{hashlib.sha256(sql.encode()).hexdigest()}.json")
+        objects, bucket = self._ports.objects, self._ports.places.staging
+        try:
+            known = json.loads(objects.get(bucket, key))
+            return Answer((tuple(known["row"]),), known["bytes"])
+        except KeyError:
+            pass
+        try:
+            scanned = source.estimate(sql)
+            if scanned > most:
+                return f"that would scan {scanned:,} bytes, types.maxBytes allows {most:,}"
+            (row,) = source.ask(sql, scanned).rows
+        except TerminalError as error:
+            # Whatever the source has against the question is about this table alone; who reads it will hear of it.
+            return error.what
+        objects.put(bucket, key, json.dumps({"row": row, "bytes": scanned}).encode(), "application/json")
+        return Answer((row,), scanned)
+
+    def _source(self, index: int) -> Source:
+        with self._lock:
+            if index not in self._sources:
+                self._sources[index] = self._ports.source(self._migration.sources[index])
+            return self._sources[index]
+
+
+def as_published(plan: TablePlan, table: SourceTable, published: TablePlan | None) -> SourceTable:
+    """The table with the types that were published, where these are by values, and those that it declares elsewhere."""
+    return _typed(table, dict.fromkeys((one.name for one in _there(plan, table)), Need(0)), 1, published)
+
+
+def _typed(table: SourceTable, found: Mapping[str, Need], headroom: float, published: TablePlan | None) -> SourceTable:
     before = {one.source.name: one.target_type for one in published.columns} if published else {}
+    before |= {name: one.target_type for name, (_, one) in published.elsewhere.items()} if published else {}
     columns = tuple(
-        narrowed(one, found[one.name], types.headroom, before.get(one.name, "")) if one.name in found else one
+        narrowed(one, found[one.name], headroom, before.get(one.name, "")) if one.name in found else one
         for one in table.columns
     )
-    return table.model_copy(update={"columns": columns}), f"types are measured: the question scanned {scanned:,} bytes"
+    return table.model_copy(update={"columns": columns})
+
+
+def _there(plan: TablePlan, table: SourceTable) -> list[Column]:
+    """Columns to measure that the plan's relation has; inside a SUPER that folds others no type has a width."""
+    folded = {name for one in plan.columns if one.folds and not one.divided for name in one.folds}
+    taken = {name for one in plan.columns for name in one.sources} - folded
+    return measurable(column for column in table.columns if column.name in taken)

@@ -66,7 +66,7 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class _Leaf:
+class Leaf:
     """A part that becomes a column; `within` says which value above it can be NULL, "" when none."""
 
     path: Path
@@ -91,7 +91,7 @@ class _Array:
 class _Parts:
     """What a nested column comes apart into."""
 
-    leaves: list[_Leaf] = field(default_factory=list)
+    leaves: list[Leaf] = field(default_factory=list)
     arrays: list[_Array] = field(default_factory=list)
 
 
@@ -112,7 +112,7 @@ def shape(columns: Sequence[Column], choice: Choice, table: str) -> Shape:
         plans.append(made)
         arrays += found
         taken += [part.target for part in made.parts]
-    key = _key(choice, plans) if arrays else ()
+    key = key_of(choice, plans) if arrays else ()
     children = _Children(choice, key).of(table, arrays)
     return Shape(tuple(plans), children, row_key=bool(children) and not choice.key)
 
@@ -162,7 +162,7 @@ def _divided(column: Column, target: str, choice: Choice, taken: Sequence[str]) 
         target_type="SUPER",
         landing_type="SUPER",
         handling=Handling.FLATTEN if column.kind is Kind.STRUCT else Handling.CHILD_TABLE,
-        parts=_part_plans(found.leaves, taken),
+        parts=part_plans(found.leaves, taken),
         lake=lake,
     )
     arrays = [replace(one, sql=one.sql.format(column=f'"t".{quoted(target)}')) for one in found.arrays]
@@ -209,17 +209,17 @@ def _fields_apart(
 ) -> Column:
     lake = []
     above = within or ("" if column.required else ".".join(path))
-    for child, name in zip(column.fields, _field_names(column), strict=True):
+    for child, name in zip(column.fields, field_names(column), strict=True):
         below, inside = (*path, child.name), f"{sql}.{quoted(name)}"
         handling = choice.of(below, inherited)
         carried = _apart(child, below, inside, handling, choice, found, f"{measured}.{name}", within=above)
         if carried is None:
-            found.leaves.append(_Leaf(below, child, inside, handling, above))
+            found.leaves.append(Leaf(below, child, inside, handling, above))
         lake.append((carried or child).model_copy(update={"name": name}))
     return column.model_copy(update={"fields": tuple(lake)})
 
 
-def _field_names(column: Column) -> tuple[str, ...]:
+def field_names(column: Column) -> tuple[str, ...]:
     """Names that PartiQL finds whatever the session's settings: ASCII, lower case, letters, digits and underscores."""
     wanted = [
         "".join(one if one.isascii() and (one.isalnum() or one == "_") else "_" for one in field.name)
@@ -228,14 +228,14 @@ def _field_names(column: Column) -> tuple[str, ...]:
     return assigned(wanted)
 
 
-def _part_plans(leaves: Sequence[_Leaf], taken: Sequence[str], start: int = 0) -> tuple[PartPlan, ...]:
+def part_plans(leaves: Sequence[Leaf], taken: Sequence[str], start: int = 0) -> tuple[PartPlan, ...]:
     """Target columns for leaves; `start`: how many parts of their paths lead to the table itself."""
     wanted = [JOINT.join(leaf.path[start:]) or "value" for leaf in leaves]
     targets = assigned(wanted, taken)
     return tuple(_part(leaf, name, target) for leaf, name, target in zip(leaves, wanted, targets, strict=True))
 
 
-def _part(leaf: _Leaf, wanted: str, target: str) -> PartPlan:
+def _part(leaf: Leaf, wanted: str, target: str) -> PartPlan:
     chosen = leaf_type(leaf.column)
     if leaf.handling is Handling.JSON_TEXT and leaf.column.kind in _WHOLE - {Kind.JSON}:
         chosen = as_json_text(leaf.column)
@@ -276,7 +276,7 @@ class _Children:
         leaves, arrays, measured = self._element(array)
         positions = tuple(f"{POSITION}_{number + 1}" for number in range(len(steps)))
         taken = [*positions, *(name for _, name in self.key)]
-        parts = _part_plans(leaves, taken, len(array.path))
+        parts = part_plans(leaves, taken, len(array.path))
         self.made.append(
             ChildPlan(
                 path=".".join(array.path),
@@ -293,14 +293,14 @@ class _Children:
         for one in arrays:
             self._child(replace(one, sql=one.sql.format(column=alias)), steps)
 
-    def _element(self, array: _Array) -> tuple[list[_Leaf], list[_Array], str]:
+    def _element(self, array: _Array) -> tuple[list[Leaf], list[_Array], str]:
         """Columns and arrays of an array's element, and the statistic that counts elements."""
         element, found = array.column.fields[0], _Parts()
         # An element of an array is never NULL in BigQuery.
         given = element.model_copy(update={"required": True})
         carried = _apart(given, array.path, "{column}", array.below, self.choice, found, array.measured)
         if carried is None:
-            return [_Leaf(array.path, element, "{column}", array.below)], [], array.measured
+            return [Leaf(array.path, element, "{column}", array.below)], [], array.measured
         return found.leaves, found.arrays, _countable(carried, array.measured)
 
 
@@ -315,8 +315,12 @@ def _countable(element: Column, path: str) -> str:
     return ""
 
 
-def _key(choice: Choice, plans: Sequence[ColumnPlan]) -> tuple[tuple[str, str], ...]:
-    """Columns of the parent that its children carry, and their names there."""
+def key_of(choice: Choice, plans: Sequence[ColumnPlan]) -> tuple[tuple[str, str], ...]:
+    """Columns of the parent that its children carry, and their names there.
+
+    Raises:
+        TypeUnsupported: a key column is none of the table.
+    """
     if not choice.key:
         return ((ROW_KEY, ROW_KEY),)
     by_name = {plan.source.name.casefold(): plan for plan in plans}

@@ -15,9 +15,15 @@ def asks_source(migration: Migration) -> bool:
 
 
 def scan_bytes(plan: TablePlan) -> int:
-    """Bytes that the source scans at most for the checksums of a table: its own, once; 0 where it is not asked."""
+    """Bytes that the source scans for the checksums of a table; 0 where it is not asked.
+
+    Each column once: those of child tables by questions of their own. A generated key is made of the whole row, so that
+    with one each of these questions scans all columns. A declared key that they read again is not counted.
+    """
     asks = plan.gate is not None and plan.gate.asks_source and plan.gate.depth.includes(Depth.CHECKSUM)
-    return plan.bytes if asks and not (plan.increment and plan.increment.empty) else 0
+    if not asks or (plan.increment and plan.increment.empty):
+        return 0
+    return plan.bytes * (1 + len(plan.children)) if plan.row_key else plan.bytes
 
 
 def check_scan(total: int, terms: Validation) -> None:
@@ -26,5 +32,5 @@ def check_scan(total: int, terms: Validation) -> None:
         raise ScanLimitExceeded(
             f"the source would scan {total:,} bytes for checksums; maxSourceBytes allows {terms.max_source_bytes:,}",
             next_step='raise maxSourceBytes in "validation", set its "source" to "extract", or give large tables a '
-            "smaller depth by their rules; then start a new run. Nothing was read.",
+            "smaller depth by their rules; then start a new run. No row was read.",
         )

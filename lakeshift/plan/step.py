@@ -32,7 +32,7 @@ from lakeshift.plan.delta import check_incremental, delta
 from lakeshift.plan.drift import allow, changes, note
 from lakeshift.plan.engine import Shares, explain, shares
 from lakeshift.plan.keys import keyed
-from lakeshift.plan.measure import measured
+from lakeshift.plan.measure import Questions, as_published
 from lakeshift.plan.previous import previous_of
 from lakeshift.plan.published import Published
 from lakeshift.plan.scan import asks_source, check_scan, scan_bytes
@@ -42,6 +42,7 @@ from lakeshift.plan.written import PlanWriter, plan_of
 from lakeshift.ports import Ports, Statement, Warehouse
 from lakeshift.spec import Migration, Reload
 from lakeshift.types.names import fold, quoted
+from lakeshift.types.redshift import type_of
 from lakeshift.views.plan import ViewPlanner
 from lakeshift.views.written import write_views
 
@@ -99,6 +100,7 @@ class _Terms:
     widths: Widths
     accepted: Accepted | None
     views: ViewPlanner
+    questions: Questions
     rehearsal: bool
 
 
@@ -237,11 +239,14 @@ def _refuse_collisions(tables: Iterable[Named]) -> None:
 
 
 def _run_notes(terms: _Terms) -> tuple[str, ...]:
-    new = terms.accepted.unplanned if terms.accepted else []
-    if not new:
-        return ()
-    more = f" and {len(new) - MOST_NAMED} more" if len(new) > MOST_NAMED else ""
-    return (f"{len(new)} new table(s) are not in the plan and did not move: {', '.join(new[:MOST_NAMED])}{more}",)
+    notes = []
+    if scanned := terms.questions.scanned:
+        notes.append(f"types are measured: the questions scanned {scanned:,} bytes together")
+    if new := terms.accepted.unplanned if terms.accepted else []:
+        more = f" and {len(new) - MOST_NAMED} more" if len(new) > MOST_NAMED else ""
+        named = f"{', '.join(new[:MOST_NAMED])}{more}"
+        notes.append(f"{len(new)} new table(s) are not in the plan and did not move: {named}")
+    return tuple(notes)
 
 
 def _terms(ports: Ports, record: RunRecord, migration: Migration, *, rehearsal: bool) -> _Terms:
@@ -262,6 +267,7 @@ def _terms(ports: Ports, record: RunRecord, migration: Migration, *, rehearsal: 
         widths=Widths(warehouse),
         accepted=Accepted(document) if document else None,
         views=ViewPlanner(migration),
+        questions=Questions(ports, record.run, migration),
         rehearsal=rehearsal,
     )
 
@@ -319,24 +325,52 @@ def _decided(terms: _Terms, number: int, entry: Entry) -> _Decided:
 def _plan_one(terms: _Terms, number: int, entry: Entry) -> TablePlan:
     if entry.table is None:
         raise TerminalError("the table has no metadata", where=entry.ref.id)
-    full, table = _full(terms, number, entry, entry.table)
+    full = _full(terms, number, entry, entry.table)
+    if full.precreated or not terms.migration.types.measured:
+        return _of_what_is_new(terms, entry, entry.table, full)
+    return _measured(terms, number, entry, entry.table, full)
+
+
+def _measured(terms: _Terms, number: int, entry: Entry, table: SourceTable, full: TablePlan) -> TablePlan:
+    """The plan with types by the values of the rows that it reads; `full` has the declared ones.
+
+    Which rows these are follows from the types, too: a type that has to change may make a reload of an increment. So
+    it is planned with the types that were published first, and asked of all rows only where these are read.
+    """
+    follows = terms.accepted.planned(table.ref.id) if terms.accepted else None
+    before = follows if isinstance(follows, TablePlan) else terms.published.before(full)
+    if before:
+        kept = as_published(full, table, before)
+        made = _of_what_is_new(terms, entry, kept, _full(terms, number, entry, kept))
+        if made.increment:
+            found, said = terms.questions.measured(made, table, before)
+            if _types(found) != _types(kept):
+                made = _of_what_is_new(terms, entry, found, _full(terms, number, entry, found))
+            if made.increment:
+                return _noted(made, said)
+    found, said = terms.questions.measured(full, table, before)
+    return _noted(_of_what_is_new(terms, entry, found, _full(terms, number, entry, found)), said)
+
+
+def _types(table: SourceTable) -> list[str]:
+    return [type_of(column).target for column in table.columns]
+
+
+def _noted(made: TablePlan, said: str) -> TablePlan:
+    return made.model_copy(update={"notes": (said, *made.notes)}) if said else made
+
+
+def _full(terms: _Terms, number: int, entry: Entry, table: SourceTable) -> TablePlan:
+    """The plan of all rows."""
+    return table_plan(terms.run, entry, table, terms.migration, terms.snapshot, terms.shares, number)
+
+
+def _of_what_is_new(terms: _Terms, entry: Entry, table: SourceTable, full: TablePlan) -> TablePlan:
+    """The plan with what has changed since the last publish; of new rows alone where the rule wants that."""
     full = _with_changes(terms, terms.widths.applied(full), table)
     made = _increment(terms, entry, table, full)
     seen = (note(change, incremental=bool(made.increment)) for change in made.changes)
     return made.model_copy(update={"notes": (*seen, *made.notes)}) if made.changes else made
-
-
-def _full(terms: _Terms, number: int, entry: Entry, table: SourceTable) -> tuple[TablePlan, SourceTable]:
-    """The plan of all rows, and the table as it was planned: by its declared types, or by measured ones."""
-    full = table_plan(terms.run, entry, table, terms.migration, terms.snapshot, terms.shares, number)
-    if full.precreated or not terms.migration.types.measured:
-        return full, table
-    follows = terms.accepted.planned(table.ref.id) if terms.accepted else None
-    before = follows if isinstance(follows, TablePlan) else terms.published.before(full)
-    source = terms.ports.source(terms.migration.sources[entry.source_index])
-    table, said = measured(source, full, table, terms.migration.types, before)
-    full = table_plan(terms.run, entry, table, terms.migration, terms.snapshot, terms.shares, number)
-    return full.model_copy(update={"notes": (said, *full.notes)}) if said else full, table
 
 
 def _with_changes(terms: _Terms, full: TablePlan, table: SourceTable) -> TablePlan:

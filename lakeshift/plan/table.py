@@ -33,7 +33,7 @@ from lakeshift.plan.bounds import is_ingestion_time
 from lakeshift.plan.engine import Shares, explain, size
 from lakeshift.plan.nested import Choice, Shape, one_column, shape
 from lakeshift.plan.slices import slices, whole
-from lakeshift.plan.wide import STATEMENT_BYTES, folded, statement_bytes
+from lakeshift.plan.wide import STATEMENT_BYTES, fitted, statement_bytes
 from lakeshift.spec import Migration, TableRule
 from lakeshift.types import names
 from lakeshift.types.redshift import MAX_COLUMNS
@@ -191,11 +191,12 @@ def choice_of(rule: TableRule | None) -> Choice:
 
 
 def _shape(table: SourceTable, columns: Sequence[Column], rule: TableRule | None, target: str) -> Shape:
-    made = shape(columns, choice_of(rule), target)
+    choice = choice_of(rule)
+    made = shape(columns, choice, target)
     if rule is None or rule.wide == "refuse":
         return made
     joined = (name for key in table.foreign_keys for name in key.columns)
-    return folded(made, [*_named(table, rule), *table.cluster_columns, *joined, SUFFIX])
+    return fitted(made, rule.wide, target, choice, [*_named(table, rule), *table.cluster_columns, *joined, SUFFIX])
 
 
 def _named(table: SourceTable, rule: TableRule | None) -> list[str]:
@@ -258,15 +259,17 @@ def _width_problem(made: Shape) -> str:
         *(len(one.parts) + len(one.key) + len(one.positions) for one in made.children),
     )
     if widest > MAX_COLUMNS:
-        return f'{widest:,} columns; Redshift holds {MAX_COLUMNS:,}: fold them with "wide": "super", or take fewer'
+        ways = 'fold them with "wide": "super", split them with "split", or take fewer'
+        return f"{widest:,} columns; Redshift holds {MAX_COLUMNS:,}: {ways}"
     # Names are of 127 bytes at most: no statement about fewer columns is too long.
     size = statement_bytes(made.columns) if len(made.columns) > MANY_COLUMNS else 0
     if size > STATEMENT_BYTES:
         return (
-            f'its columns take {size:,} bytes of a statement, the Data API {STATEMENT_BYTES:,}: set "wide" to "super"'
+            f"its columns take {size:,} bytes of a statement, the Data API {STATEMENT_BYTES:,}: "
+            'set "wide" to "super" or "split"'
         )
     if len(made.children) > MAX_CHILDREN:
-        return f"{len(made.children)} child tables; one transaction of the Data API publishes {MAX_CHILDREN}"
+        return f"{len(made.children)} tables beside it; one transaction of the Data API publishes {MAX_CHILDREN}"
     return ""
 
 

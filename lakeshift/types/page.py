@@ -124,7 +124,7 @@ A column gets another name where Redshift cannot have its own: equal to another 
 double quote or a letter that cannot be printed, with upper case beyond ASCII, or one of Redshift's hidden columns
 (`oid`, `xmin`, ...). It is what is left of the name and a digest of it (`id_3843971d`), the same each time. The
 mapping document lists both names. With a target that was made beforehand such a column is refused. Tables with `__ls_`
-in their names are refused, and tables over 1,600 columns unless `wide` of their rule folds them."""
+in their names are refused, and tables over 1,600 columns unless `wide` of their rule folds or splits them."""
 
 
 def _capability(one: Capability) -> str:

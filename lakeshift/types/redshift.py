@@ -192,6 +192,12 @@ def leaf_type(column: Column) -> RedshiftType:
     return replace(chosen, landing="SUPER", conversion=conversion)
 
 
+def super_risk(column: Column) -> str:
+    """Which values of a column do not fit SUPER, in which it is on its way or stays; "" where all do."""
+    odd = "NaN and infinities do not fit SUPER" if column.kind in (Kind.FLOAT32, Kind.FLOAT64) else ""
+    return "; ".join(filter(None, (leaf_type(column).risk, odd)))
+
+
 def as_json_text(column: Column) -> RedshiftType:
     """A nested column as the text of its JSON. Raises nothing: the function refuses what is too long.
 

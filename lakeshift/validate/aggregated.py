@@ -16,13 +16,13 @@ from lakeshift.model import CheckResult, ColumnStatistics, Kind, Masking, Scalar
 from lakeshift.validate.aggregates import Aggregates
 from lakeshift.validate.columns import Checked
 from lakeshift.validate.compare import Notary
+from lakeshift.validate.dialects import FLOATS
 from lakeshift.validate.measure import PartMeasure
 from lakeshift.validate.totals import Total, float_bound
 
 HIDDEN = "hidden"
 """Stands in results for a least or greatest value that may not be shown."""
 _TEXTS = frozenset({Kind.STRING, Kind.INTERVAL, Kind.BYTES})
-_FLOATS = frozenset({Kind.FLOAT32, Kind.FLOAT64})
 SHAPES = frozenset({Kind.GEOGRAPHY, Kind.GEOMETRY})
 # Whose least value in the lake is in another form than the target's: it travels as text there.
 _UNORDERED = frozenset({Kind.BOOLEAN, Kind.TIME_ZONED})
@@ -62,6 +62,8 @@ def aggregates_compared(
         return
     for check in ("max_bytes", "nans", "infinities"):
         mine, theirs = getattr(column.lake, check), getattr(target, check)
+        # Where there is no row nobody has counted.
+        mine = mine or 0 if check != "max_bytes" else mine
         if theirs is not None and (check != "max_bytes" or not _travels_as_text(column.one)):
             yield _exact(notary, column.name, check, getattr(column.source, check, None), mine, theirs)
     if kind not in _UNORDERED and not _travels_as_text(column.one):
@@ -96,37 +98,48 @@ def _totals(notary: Notary, column: Column, measured: PartMeasure, target: Aggre
         yield _exact(notary, column.name, "true", None, int(mine), int(theirs))
         yield _exact(notary, column.name, "false", None, false, target.values - int(theirs))
         return
-    same = mine == theirs or _close(column, float(mine), float(theirs), target)
-    values = {"lake_value": _total_text(column.one, mine), "target_value": _total_text(column.one, theirs)}
+    same = mine == theirs or close(column.one, mine, theirs, target)
+    values = {"lake_value": total_text(column.one, mine), "target_value": total_text(column.one, theirs)}
     yield notary.result(column.name, "sum", "" if same else "sums differ", **values)
 
 
-def _close(column: Column, mine: float, theirs: float, target: Aggregates) -> bool:
-    """Whether two totals of floats are as near as the order of their terms lets them be; one that overflows is."""
-    if column.one.source.kind not in _FLOATS:
+def close(one: Checked, first: Total | Decimal, second: Total | Decimal, target: Aggregates) -> bool:
+    """Whether two totals of floats are as near as the order of their terms lets them be; one that overflows is.
+
+    Args:
+        target: of which the second one is.
+    """
+    if one.source.kind not in FLOATS or first is None or second is None:
         return False
+    mine, theirs = float(first), float(second)
     if not (math.isfinite(mine) and math.isfinite(theirs)):
         return True
-    greatest = max(abs(float(one or 0)) for one in (target.least, target.greatest))
+    greatest = max(abs(float(bound or 0)) for bound in (target.least, target.greatest))
     return abs(mine - theirs) <= float_bound(target.values, greatest)
 
 
-def _total_text(one: Checked, total: Total) -> str:
+def total_text(one: Checked, total: Total | Decimal) -> str:
+    """A total as people read it: of decimals with their point."""
     if one.source.kind is not Kind.DECIMAL:
         return str(total)
     return f"{Decimal(total or 0).scaleb(-(one.source.scale or 0), _EXACT):f}"
 
 
 def _bounds(notary: Notary, column: Column, target: Aggregates, mask: Masking) -> Iterator[CheckResult]:
-    hides = mask is Masking.ALL or (mask is Masking.TEXT and column.one.source.kind in _TEXTS)
     for check, theirs in (("min", target.least), ("max", target.greatest)):
         source, mine = (getattr(one, check) if one else None for one in (column.source, column.lake))
         if mine is None and theirs is None:
             continue
         named = {"source_value": source, "lake_value": mine, "target_value": theirs}
-        shown = {place: HIDDEN if hides and value is not None else _text(value) for place, value in named.items()}
+        shown = {place: bound_text(column.one, value, mask) for place, value in named.items()}
         same = _comparable(column.one, mine) == _comparable(column.one, theirs)
         yield notary.result(column.name, check, "" if same else f"{check} differs", **shown)
+
+
+def bound_text(one: Checked, value: Scalar | None, mask: Masking) -> str | None:
+    """A least or greatest value, as far as the mask shows it."""
+    hides = mask is Masking.ALL or (mask is Masking.TEXT and one.source.kind in _TEXTS)
+    return HIDDEN if hides and value is not None else _text(value)
 
 
 def _comparable(one: Checked, value: Scalar | None) -> object:

@@ -24,7 +24,8 @@ from decimal import Context, Decimal
 
 from lakeshift.lake.farm import NULL_FINGERPRINT
 from lakeshift.lake.statistics import EXTREME_LENGTH
-from lakeshift.model import Kind, Scalar
+from lakeshift.model import Column, Kind, Scalar
+from lakeshift.types.redshift import MAX_DECIMAL_DIGITS
 from lakeshift.validate import clock
 from lakeshift.validate.columns import Checked
 from lakeshift.validate.dialects import FLOATS, INTEGERS, REDSHIFT, Dialect
@@ -33,8 +34,8 @@ from lakeshift.validate.totals import SHRUNK, Total
 
 # Bytes of a statement that columns take; as much is for what stands behind FROM.
 _ROOM = 46_000
-# Digits of a DECIMAL whose sum cannot leave 38 digits, by far; others are added up in two parts.
-_SUMMED_DIGITS = 23
+# Digits by which a sum may be longer than its terms, by far; where SUM does not hold them, it is made in two parts, of
+# which the first has as many.
 _HIGH_DIGITS = 15
 _LESS = 0.99999999999999
 _EXACT = Context(prec=100)
@@ -49,7 +50,8 @@ class Aggregates:
         values, nulls: how many are there, and how many are NULL.
         distinct: how many different values, about, see `aggregates`.
         least, greatest: as `ColumnStatistics` has them, but for floats that are -0.0.
-        total: as `totals.total` has it: of decimals unscaled, of booleans how many are true.
+        total: as `totals.total` has it: of decimals unscaled, of booleans how many are true. A Decimal where a sum has
+            digits beyond the column's scale, in the other table of a pair.
     """
 
     values: int
@@ -57,7 +59,7 @@ class Aggregates:
     distinct: int
     least: Scalar | None = None
     greatest: Scalar | None = None
-    total: Total = None
+    total: Total | Decimal = None
     max_bytes: int | None = None
     nans: int | None = None
     infinities: int | None = None
@@ -141,7 +143,7 @@ def _measures(dialect: Dialect, one: Checked, sampling: int) -> Mapping[str, str
     if kind is Kind.BOOLEAN:
         return common | {"total": "COUNT(CASE WHEN _v{k} THEN 1 END)"}
     if kind is Kind.DECIMAL and not one.is_exact_text:
-        return common | bounds | _of_decimals(dialect, one.source.precision or 0, one.source.scale or 0)
+        return common | bounds | _of_decimals(dialect, one.source)
     size = {"max_bytes": "MAX(_b{k})"}
     return common | bounds | size if kind in _TEXTS or kind is Kind.BYTES else common | size
 
@@ -157,13 +159,17 @@ def _of_floats() -> dict[str, str]:
     }
 
 
-def _of_decimals(dialect: Dialect, precision: int, scale: int) -> dict[str, str]:
+def _of_decimals(dialect: Dialect, column: Column) -> dict[str, str]:
     """The sum; in two parts where it could leave 38 digits. Any first part will do: the second is what it leaves.
 
-    The first is a little less than the value, so that what is taken from it has no more digits than it.
+    The first is a little less than the value, so that what is taken from it has no more digits than it; or nothing,
+    in an engine whose SUM holds more.
     """
-    if precision <= _SUMMED_DIGITS:
+    precision, scale = column.precision or 0, column.scale or 0
+    if precision + _HIGH_DIGITS <= MAX_DECIMAL_DIGITS:
         return {"total": "SUM(_v{k})"}
+    if precision + _HIGH_DIGITS <= dialect.sum_digits(column):
+        return {"high": "0", "total": "SUM(_v{k})"}
     zeros = max(0, precision - scale - _HIGH_DIGITS)
     high = f"CAST(FLOOR(CAST(_v{{k}} AS {dialect.double}) * {_LESS} / 1e{zeros}) AS {dialect.bigint})"
     product = f"CAST({high} AS {dialect.decimal}) * {10**zeros}"
@@ -201,7 +207,7 @@ def _read(one: Checked, rows: int, known: Mapping[str, object], sampling: int) -
     return Aggregates(rows - nulls, nulls, distinct * sampling, total=total, **counts, **bounds)  # type: ignore[arg-type]
 
 
-def _total(one: Checked, known: Mapping[str, object]) -> Total:
+def _total(one: Checked, known: Mapping[str, object]) -> Total | Decimal:
     number = Decimal(str(known["total"]))
     if one.source.kind in FLOATS:
         return float(str(known["total"])) * 2.0**SHRUNK
@@ -210,7 +216,8 @@ def _total(one: Checked, known: Mapping[str, object]) -> Total:
     scale = one.source.scale or 0
     zeros = max(0, (one.source.precision or 0) - scale - _HIGH_DIGITS)
     high = Decimal(str(known.get("high") or 0)).scaleb(zeros, _EXACT)
-    return int(_EXACT.add(high, number).scaleb(scale, _EXACT))
+    found = _EXACT.add(high, number).scaleb(scale, _EXACT)
+    return int(found) if found == int(found) else found
 
 
 def _bound(one: Checked) -> Callable[[object], Scalar]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Sequence
 
 from lakeshift.errors import StillRunning
 from lakeshift.load import sql
@@ -10,6 +11,8 @@ from lakeshift.ports import Warehouse
 from lakeshift.validate.measure import Question
 
 Rows = list[tuple[object, ...]]
+Ask = Callable[[str], Sequence[Sequence[object]]]
+"""Gives the rows of a SELECT."""
 
 
 def asked(warehouse: Warehouse, text: str, token: str, stop: Question) -> Rows:

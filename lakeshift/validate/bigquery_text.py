@@ -58,7 +58,7 @@ def text_of(column: Column, value: str, path: str) -> str:
     if column.kind is Kind.INTERVAL:
         return interval_text(value)
     if column.kind is Kind.JSON:
-        return f"TO_JSON_STRING({value})"
+        return _there(value, f"TO_JSON_STRING({value})")
     if column.kind is Kind.ARRAY or column.kind in _STRUCTS:
         return _json(column, value, path, 0)
     raise TypeUnsupported(f"{column.source_type} has no canonical form in BigQuery's SQL", where=path)
@@ -75,6 +75,11 @@ def _json(column: Column, value: str, path: str, depth: int) -> str:
     if column.kind not in _LEAVES:
         raise TypeUnsupported(f"{column.source_type} has no canonical form in BigQuery's SQL", where=path)
     return _LEAVES[column.kind].format(value)
+
+
+def _there(value: str, text: str) -> str:
+    """The text of a value, NULL for NULL, of which TO_JSON_STRING makes the text `null`, as of the null of JSON."""
+    return f"CASE WHEN {value} IS NOT NULL THEN {text} END"
 
 
 def _quoted(text: str) -> str:
@@ -94,7 +99,7 @@ _LEAVES: Mapping[Kind, str] = {
     Kind.TIMESTAMP: _quoted(f"FORMAT_TIMESTAMP('{_DATE} {_CLOCK}', {{0}}, 'UTC')"),
     Kind.INTERVAL: _quoted(interval_text("{0}")),
     # A text that holds JSON.
-    Kind.JSON: "TO_JSON_STRING(TO_JSON_STRING({0}))",
+    Kind.JSON: _there("{0}", "TO_JSON_STRING(TO_JSON_STRING({0}))"),
     Kind.GEOGRAPHY: "TO_JSON_STRING(ST_ASTEXT({0}))",
 }
 

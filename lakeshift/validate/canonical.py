@@ -175,10 +175,11 @@ def column_fingerprints(batch: pa.RecordBatch, columns: Sequence[Checked]) -> li
     Raises:
         ValueUnsupported: a text that is no value of its type; names the column.
     """
-    return [_of_column(value(batch, one), one) for one in columns]
+    return [array_fingerprints(value(batch, one), one) for one in columns]
 
 
-def _of_column(array: pa.Array, one: Checked) -> Fingerprints:
+def array_fingerprints(array: pa.Array, one: Checked) -> Fingerprints:
+    """One fingerprint for each value of a column, as `column_fingerprints`."""
     try:
         return value_fingerprints(array, one.source)
     except pa.ArrowInvalid:

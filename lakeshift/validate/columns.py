@@ -102,7 +102,8 @@ _Way = tuple[tuple[str, ...], ...]
 
 def _ways(column: ColumnPlan) -> Iterator[tuple[str, _Way]]:
     """Everything inside a column: its path by the source's names, and the way to it in the lake."""
-    return _inside(column.source, column.lake or column.source, column.source.name, ((column.target,),))
+    for name, source, lake, way in column.taken:
+        yield from _inside(source, lake, name, (way,))
 
 
 def _inside(source: Column, lake: Column, path: str, way: _Way) -> Iterator[tuple[str, _Way]]:
@@ -143,8 +144,7 @@ def child_batch(
     Args:
         rows: the row fingerprints of the batch, which take the place of a generated key; unused for a declared one.
     """
-    owner, way = _way_to(plan, child)
-    source, positions, elements = _exploded(batch.column(owner), way)
+    source, positions, elements = _exploded(batch.to_struct_array(), _way_to(plan, child))
     columns = checked_child(plan, child)
     places = dict(zip(child.positions, positions, strict=True))
     keys = {name: _key(batch, key, rows) for key, name in child.key}
@@ -169,10 +169,10 @@ def _key(batch: pa.RecordBatch, key: str, rows: layout.Integers | None) -> pa.Ar
     return pa.array(rows)
 
 
-def _way_to(plan: TablePlan, child: ChildPlan) -> tuple[str, _Way]:
-    """The lake column that holds the child's elements, and the way to them."""
+def _way_to(plan: TablePlan, child: ChildPlan) -> _Way:
+    """The way from a row of the lake to the child's elements."""
     (way,) = {way for path, way in _all_ways(plan) if path == child.path and len(way) == len(child.steps) + 1}
-    return way[0][0], ((way[0][1:]), *way[1:])
+    return way
 
 
 def _ways_in_element(plan: TablePlan, child: ChildPlan) -> dict[str, tuple[str, ...]]:
@@ -181,11 +181,19 @@ def _ways_in_element(plan: TablePlan, child: ChildPlan) -> dict[str, tuple[str, 
 
 
 def _all_ways(plan: TablePlan) -> Iterator[tuple[str, _Way]]:
-    return (one for column in plan.columns if column.divided for one in _ways(column))
+    """Everything in a row that comes apart; the row itself has no path, and no way leads to it."""
+    yield "", ((),)
+    for column in plan.columns:
+        if column.divided:
+            yield from _ways(column)
 
 
 def _exploded(array: pa.Array, way: _Way) -> tuple[layout.Integers, list[layout.Integers], pa.Array]:
-    """The row, the positions (outermost first) and the value of each element that the way leads to."""
+    """The row, the positions (outermost first) and the value of each element that the way leads to.
+
+    Args:
+        array: the rows.
+    """
     rows = np.arange(len(array))
     positions: list[layout.Integers] = []
     for names in way[:-1]:

@@ -98,12 +98,12 @@ def _column_written(notary: Notary, taken: ColumnStatistics, found: ColumnStatis
 
 
 def file_difference(file: LakeFile, facts: Facts) -> str:
-    """How a file differs from what was written; "" where it does not, as far as its bytes were read in one go."""
+    """How a file differs from what was written; "" where it does not."""
     if facts.damage:
         return f"the file {file.key} is damaged: {facts.damage}"
     if facts.bytes != file.bytes:
         return f"the file {file.key} has {facts.bytes:,} bytes, it was written with {file.bytes:,}"
-    if facts.sha256 and facts.sha256 != file.sha256:
+    if facts.sha256 != file.sha256:
         return f"the file {file.key} has other bytes than were written"
     return ""
 

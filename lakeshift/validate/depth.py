@@ -9,14 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from functools import partial
+from itertools import groupby
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import structlog
 
+from lakeshift.errors import ScanLimitExceeded, StillRunning
 from lakeshift.lake.statistics import empty, merge
 from lakeshift.load import sql
 from lakeshift.model import (
@@ -31,29 +30,34 @@ from lakeshift.model import (
     Statistics,
     TablePlan,
 )
-from lakeshift.ports import Ports, Source, Warehouse
+from lakeshift.ports import Ports, Source
 from lakeshift.validate import questions, results, row_results
 from lakeshift.validate.aggregated import SHAPES, aggregates_compared, columns_of
 from lakeshift.validate.aggregates import aggregates, aggregates_of
-from lakeshift.validate.asked import asked
+from lakeshift.validate.asked import Ask
 from lakeshift.validate.canonical import column_fingerprints, row_fingerprints
-from lakeshift.validate.columns import Checked, checked, child_batch
+from lakeshift.validate.columns import Checked, checked
 from lakeshift.validate.compare import Notary, file_difference, files_compared, notary, segments_compared, written_as
 from lakeshift.validate.confirm import changed_columns, explained, judged
-from lakeshift.validate.engines import source_columns, source_table
+from lakeshift.validate.engines import Meter, source_columns, source_table
+from lakeshift.validate.grouped import orphaned, untied
+from lakeshift.validate.held import Held
 from lakeshift.validate.measure import Part, PartMeasure, Question, Scope, keys_of, measured, together
 from lakeshift.validate.pairing import Pairing
 from lakeshift.validate.results import MOST_NAMED
 from lakeshift.validate.row_results import TableRows
 from lakeshift.validate.rows import Bounds, Found, differences
 from lakeshift.validate.shown import Shown
-from lakeshift.validate.sides import Ask, Batches, EngineTable, of_lake_files
-from lakeshift.validate.source_sums import held_sums, source_sums
+from lakeshift.validate.sides import Batches, EngineTable, of_lake_files
+from lakeshift.validate.source_sums import held_of, source_sums
 from lakeshift.validate.sums import Sums, segment_count
+from lakeshift.validate.tied import child_rows
 
 log = structlog.get_logger()
 # Differing rows whose values are kept: to name columns, and to be written down.
 SOME_ROWS, MOST_ROWS = 1_000, 10_000
+# A call that has read the lake for longer has had less than its time for rows.
+_READ_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ class Lake:
         files: how many there are.
         altered: those that are not as they were written, with how they differ.
         seconds: that the last call has taken.
+        readable: all files could be read whole.
     """
 
     rows: int
@@ -74,11 +79,7 @@ class Lake:
     parts: tuple[PartMeasure, ...]
     altered: tuple[tuple[LakeFile, str], ...]
     seconds: float
-
-    @property
-    def readable(self) -> bool:
-        """True when all files could be read whole."""
-        return bool(self.statistics.columns)
+    readable: bool
 
 
 def lake_of(ports: Ports, scope: Scope, extracted: ExtractManifest, stop: Question) -> Lake | None:
@@ -86,18 +87,19 @@ def lake_of(ports: Ports, scope: Scope, extracted: ExtractManifest, stop: Questi
     begun = time.perf_counter()
     rows = size = 0
     statistics, parts = empty(), tuple[PartMeasure, ...]()
-    altered = []
+    altered, readable = [], bool(extracted.files)
     for file, found in measured(ports, scope, extracted.files, stop):
         facts = found.facts
         if not facts.done:
             log.info("validate.stopped", run=scope.plan.run, table=scope.plan.source.id, key=file.key)
             return None
         rows, size = rows + facts.rows, size + facts.bytes
+        readable = readable and not facts.damage
         if difference := file_difference(file, facts):
             altered.append((file, difference))
         statistics, parts = merge(statistics, facts.statistics), together(parts, found.parts)
     seconds = time.perf_counter() - begun
-    return Lake(rows, size, len(extracted.files), statistics, parts, tuple(altered), round(seconds, 3))
+    return Lake(rows, size, len(extracted.files), statistics, parts, tuple(altered), round(seconds, 3), readable)
 
 
 def source_and_lake(notary: Notary, plan: TablePlan, extracted: ExtractManifest, lake: Lake) -> list[CheckResult]:
@@ -115,7 +117,7 @@ def source_and_lake(notary: Notary, plan: TablePlan, extracted: ExtractManifest,
 
 def target_sums(ask: Ask, table: str, columns: Sequence[Checked], segments: int) -> Sums:
     """The sums of some columns as the warehouse computes them of its rows."""
-    (question,) = questions.segments(questions.REDSHIFT, table, columns, segments)
+    question = questions.segments(questions.REDSHIFT, table, columns, segments)
     return questions.sums_of(ask(question), len(columns), segments)
 
 
@@ -142,18 +144,17 @@ class Deep:
     def __init__(
         self,
         ports: Ports,
-        warehouse: Warehouse,
+        ask: Ask,
         plan: TablePlan,
         terms: Gate,
         extracted: ExtractManifest,
         attempt: int,
-        since: datetime,
     ) -> None:
-        """`since`: when this look at the table began, of which an earlier call may have been the first part."""
-        self._ports, self._warehouse, self._terms, self._extracted = ports, warehouse, terms, extracted
+        """`ask`: gets answers about staging."""
+        self._ports, self._ask, self._terms, self._extracted = ports, ask, terms, extracted
         widest = max((len(part.columns) for part in Scope(plan).parts), default=1)
         segments = segment_count(extracted.rows, widest) if terms.depth.includes(Depth.CHECKSUM) else 1
-        self._scope, self._since = Scope(plan, segments, attempt), since
+        self._scope = Scope(plan, segments, attempt)
         self._notary = notary(plan)
         self._segments: set[int] = set()
         self._differing: list[TableRows] = []
@@ -179,11 +180,19 @@ class Deep:
 
     def lake_and_target(self, stop: Question) -> list[CheckResult]:
         """What the files hold, and what the warehouse says of its own rows."""
-        return [
+        found = [
             result
             for part, mine in zip(self._scope.parts, self.known.parts, strict=True)
             for result in self._part(part, mine, stop)
         ]
+        return [*found, *self._ungrouped()] if self._terms.depth.includes(Depth.CHECKSUM) else found
+
+    def _ungrouped(self) -> Iterator[CheckResult]:
+        for child, grouped in groupby(self._scope.parts, key=lambda part: part.child):
+            parts = list(grouped)
+            table, name = staged(self._scope.plan, parts[0]), child.table if child else ""
+            groups = [part.columns for part in parts]
+            yield from untied(self._notary, self._ask, questions.REDSHIFT, table, groups, name)
 
     def source_itself(self, source: Source, limit: int, stop: Question) -> list[CheckResult]:
         """What the source says of its own rows at the snapshot, and what the files hold.
@@ -199,36 +208,46 @@ class Deep:
             why = "a sample is not what the source has"
             return [self._notary.result("", "source_sums", why, status=CheckStatus.NOT_CHECKED)]
         theirs = source_sums(source, plan, self._scope.parts, self._scope.segments, limit)
-        held = held_sums(self._ports, plan, self._extracted, self._scope.parts, self._scope.segments)
+        meter = Meter(limit, theirs.bytes)
         found: list[CheckResult] = []
-        for part, mine, more, own in zip(self._scope.parts, self.known.parts, held, theirs.parts, strict=True):
-            summed = self._summed(part, mine.sums + more, own)
-            # Held rows are in no file of the lake that rows could be compared with.
-            if not results.passed(summed) and not any(file.held for file in self._extracted.files):
-                summed = self._spelled(source, part, (mine.sums, own), summed, stop)
+        for part, mine, own in zip(self._scope.parts, self.known.parts, theirs.parts, strict=True):
+            held = held_of(self._ports, plan, self._extracted, part)
+            sums = mine.sums + held.sums(part.columns, self._scope.segments), own
+            summed = self._summed(part, *sums)
+            if not results.passed(summed):
+                summed = self._spelled(source, meter, part, held, sums, summed, stop)
             found += map(_of_source, summed)
         *most, last = found
-        cost = {"seconds": round(time.perf_counter() - begun, 3), "bytes_scanned": theirs.bytes}
+        cost = {"seconds": round(time.perf_counter() - begun, 3), "bytes_scanned": meter.scanned}
         return [*most, last.model_copy(update=cost)]
 
     def _spelled(
-        self, source: Source, part: Part, sums: tuple[Sums, Sums], summed: list[CheckResult], stop: Question
+        self,
+        source: Source,
+        meter: Meter,
+        part: Part,
+        held: Held,
+        sums: tuple[Sums, Sums],
+        summed: list[CheckResult],
+        stop: Question,
     ) -> list[CheckResult]:
         """Results of the source's sums, after a look at its rows in the segments that differ."""
         plan = self._scope.plan
         table = source_table(source.relation(plan), plan, part, checked(plan))
-        columns = source_columns(part)
 
         def ask(text: str) -> Sequence[Sequence[object]]:
-            return source.ask(text, source.estimate(text)).rows
+            return meter.ask_more(source, text).rows
 
-        lake = _in_time(of_lake_files(self._ports, plan, self._extracted.files, part), stop)
-        own = EngineTable(questions.BIGQUERY, table, columns, ask)
+        loaded = _in_time(of_lake_files(self._ports, plan, self._extracted.files, part), stop)
+        lake = held.beside(loaded, part.columns)
+        own = EngineTable(questions.BIGQUERY, table, source_columns(part), ask)
         bounds = Bounds(self._terms.max_rows, SOME_ROWS)
         try:
             found = differences(lake, own, sums, Pairing(part.columns, keys_of(plan, part.child)), bounds)
         except _LateError:
-            return list(map(_unconfirmed, summed))
+            return list(map(self._unconfirmed, summed))
+        except ScanLimitExceeded as error:
+            return [_unlooked(one, error.what) for one in summed]
         return list(judged(summed, [one.name for one in part.columns], found, allowed=False))
 
     def _summed(self, part: Part, lake: Sums, other: Sums) -> list[CheckResult]:
@@ -236,31 +255,32 @@ class Deep:
         *columns, whole = segments_compared(self._notary, names_of(part), lake, other)
         return [*columns, whole.model_copy(update={"column": part.child.table if part.child else ""})]
 
-    def _asked(self, stop: Question, text: str) -> Sequence[Sequence[object]]:
-        """Staging does not change while it is looked at: the same question has one answer."""
-        plan, look = self._scope.plan, (str(self._scope.attempt), self._since.isoformat())
-        token = sql.token(plan.run, plan.source.id, "validate", *look, text)
-        return asked(self._warehouse, text, token, stop)
-
     def _part(self, part: Part, mine: PartMeasure, stop: Question) -> list[CheckResult]:
-        aggregated = self._aggregates(part, mine, stop)
+        aggregated = self._aggregates(part, mine)
         if not self._terms.depth.includes(Depth.CHECKSUM):
             return aggregated
         begun = time.perf_counter()
-        ask = partial(self._asked, stop)
-        theirs = target_sums(ask, staged(self._scope.plan, part), part.columns, self._scope.segments)
+        theirs = target_sums(self._ask, staged(self._scope.plan, part), part.columns, self._scope.segments)
         summed = self._summed(part, mine.sums, theirs)
         if results.passed(summed):
             return [*aggregated, *_costing(summed, begun)]
         found = self._rows_of(part, (mine.sums, theirs), stop)
         if found is None:
-            return [*aggregated, *_costing(map(_unconfirmed, summed), begun)]
+            return [*aggregated, *_costing(map(self._unconfirmed, summed), begun)]
         allowed = found.complete and self._terms.allows(found.rows, int(mine.sums.counts.sum()))
         self._note(part, (mine.sums, theirs), found, allowed=allowed)
         names = [one.name for one in part.columns]
         changed = {named for named, name in zip(names_of(part), names, strict=True) if name in changed_columns(found)}
         confirmed = _costing(judged(summed, names, found, allowed=allowed), begun)
-        return [*explained(aggregated, changed, found, allowed=allowed), *confirmed]
+        return [*explained(aggregated, changed, found, allowed=allowed), *confirmed, *self._orphaned(part)]
+
+    def _orphaned(self, part: Part) -> list[CheckResult]:
+        """What was not compared of a child table whose parents were told apart by a part of their columns alone."""
+        if self._tie is None or part.child is None or not part.columns[0].is_row_key:
+            return []
+        tie = questions.groups(self._tie)[0] if self._tie else ()
+        parents = staging_table(self._scope.plan)
+        return orphaned(self._notary, self._ask, questions.REDSHIFT, parents, tie, part.child.table)
 
     def _rows_of(self, part: Part, sums: tuple[Sums, Sums], stop: Question) -> Found | None:
         """The rows that differ, by value; None where there was no time to look at them all."""
@@ -269,14 +289,16 @@ class Deep:
             if self._tie is not None and part.columns[0].is_row_key:
                 return self._tied_anew(part, self._tie, stop)
             lake = of_lake_files(self._ports, plan, files, part)
-            return self._differences(part, _in_time(lake, stop), staged(plan, part), sums, stop)
+            return self._differences(part, _in_time(lake, stop), staged(plan, part), sums)
         except _LateError:
             return None
 
-    def _differences(self, part: Part, lake: Batches, table: str, sums: tuple[Sums, Sums], stop: Question) -> Found:
-        target = EngineTable(questions.REDSHIFT, table, part.columns, partial(self._asked, stop))
+    def _differences(self, part: Part, lake: Batches, table: str, sums: tuple[Sums, Sums]) -> Found:
+        target = EngineTable(questions.REDSHIFT, table, part.columns, self._ask)
         pairing = Pairing(part.columns, keys_of(self._scope.plan, part.child))
-        named = MOST_ROWS if self._terms.depth.includes(Depth.ROWS) else SOME_ROWS
+        # A changed row counts once as far as rows are named.
+        most = self._terms.depth.includes(Depth.ROWS) or self._terms.tolerant
+        named = MOST_ROWS if most else SOME_ROWS
         return differences(lake, target, sums, pairing, Bounds(self._terms.max_rows, named))
 
     def _tied_anew(self, part: Part, parents: tuple[Checked, ...], stop: Question) -> Found:
@@ -291,8 +313,18 @@ class Deep:
         lake = _in_time(_children(self._ports, plan, self._extracted.files, own, parents), stop)
         table = staging_table(plan, child)
         table = questions.child_table(table, staging_table(plan), parents) if parents else table
-        theirs = target_sums(partial(self._asked, stop), table, own.columns, self._scope.segments)
-        return self._differences(own, lake, table, (_sums_of(lake, self._scope.segments), theirs), stop)
+        theirs = target_sums(self._ask, table, own.columns, self._scope.segments)
+        return self._differences(own, lake, table, (_sums_of(lake, self._scope.segments), theirs))
+
+    def _unconfirmed(self, one: CheckResult) -> CheckResult:
+        """A result whose rows there was no time to look at.
+
+        Raises:
+            StillRunning: this call has read the lake before; the next one has all of its time for the rows.
+        """
+        if one.status is CheckStatus.FAILED and self.known.seconds > _READ_SECONDS:
+            raise StillRunning("no time was left to look at rows", where=self._scope.plan.source.id)
+        return _unlooked(one, "no time was left to look at rows")
 
     def _note(self, part: Part, sums: tuple[Sums, Sums], found: Found, *, allowed: bool) -> None:
         """What the verdict says of rows that were looked at."""
@@ -313,7 +345,7 @@ class Deep:
         row_results.written(self._ports, prefix, self._scope.plan.run, self._differing, Shown(self._terms.mask))
         return {"differences": prefix}
 
-    def _aggregates(self, part: Part, measured: PartMeasure, stop: Question) -> list[CheckResult]:
+    def _aggregates(self, part: Part, measured: PartMeasure) -> list[CheckResult]:
         begun = time.perf_counter()
         source, lake = (_by_path(part, one) for one in (self._extracted.statistics, self.known.statistics))
         # What ties a child to its parent is no value of the table.
@@ -321,7 +353,7 @@ class Deep:
         wanted = [one.one for one in columns]
         sampling = {one.one.name: measured.samples[one.number].sampling for one in columns}
         texts = aggregates(questions.REDSHIFT, staging_table(self._scope.plan, part.child), wanted, sampling)
-        answers = [row for text in texts for row in self._asked(stop, text)]
+        answers = [row for text in texts for row in self._ask(text)]
         found = [
             result
             for column, theirs in zip(columns, aggregates_of(wanted, answers, sampling), strict=True)
@@ -356,6 +388,12 @@ def _of_source(one: CheckResult) -> CheckResult:
     return one.model_copy(update={"check": "source_sums", "source_value": one.target_value, "target_value": None})
 
 
+def _unlooked(one: CheckResult, why: str) -> CheckResult:
+    """A result of sums that differ, whose rows were not looked at."""
+    wrong = one.status is CheckStatus.FAILED
+    return one.model_copy(update={"difference": f"{one.difference}; {why}"}) if wrong else one
+
+
 class _LateError(Exception):
     """There is no time left to read on."""
 
@@ -372,13 +410,6 @@ def _in_time(lake: Batches, stop: Question) -> Batches:
     return replace(lake, read=read)
 
 
-def _unconfirmed(one: CheckResult) -> CheckResult:
-    wrong = one.status is CheckStatus.FAILED
-    return (
-        one.model_copy(update={"difference": f"{one.difference}; no time was left to look at rows"}) if wrong else one
-    )
-
-
 def _children(
     ports: Ports, plan: TablePlan, files: Sequence[LakeFile], part: Part, parents: tuple[Checked, ...]
 ) -> Batches:
@@ -390,8 +421,7 @@ def _children(
 
     def read() -> Iterator[pa.RecordBatch]:
         for batch in of_lake_files(ports, plan, files, Part(None, parents)).read():
-            identities = row_fingerprints(column_fingerprints(batch, tie)) if tie else np.zeros(len(batch), np.int64)
-            yield child_batch(batch, plan, child, identities)
+            yield child_rows(batch, plan, child, tie)
 
     return Batches(read, part.columns)
 

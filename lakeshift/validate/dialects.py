@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 from lakeshift.inventory.query import identifier
 from lakeshift.lake.farm import NULL_FINGERPRINT
-from lakeshift.model import Handling, Kind
+from lakeshift.model import Column, Handling, Kind
 from lakeshift.types.names import quoted
+from lakeshift.types.redshift import MAX_DECIMAL_DIGITS
+from lakeshift.validate import wkt
 from lakeshift.validate.bigquery_text import text_of
 from lakeshift.validate.columns import Checked
-from lakeshift.validate.texts import SHAPE_DIGITS
 
 SCOPE = "__ls"
 """What the table is called in every question, so that no name of a column can be taken for one of ours."""
@@ -46,6 +47,7 @@ class Dialect:
         is_minus_zero: condition on a double that is zero.
         fingerprint: of a text or bytes.
         total: sum of a BIGINT, exact whatever the number of rows.
+        sum_digits: digits that the engine's SUM of a DECIMAL column holds.
         hexadecimal: of a short text.
         value: the column's value in a question.
         nested: the canonical text of a column that has no template; raises TypeUnsupported where there is none.
@@ -65,6 +67,7 @@ class Dialect:
     is_minus_zero: str
     fingerprint: str
     total: str
+    sum_digits: Callable[[Column], int]
     hexadecimal: str
     value: Callable[[Checked], str]
     nested: Callable[[Checked, str], str]
@@ -143,6 +146,12 @@ _DAY = "CAST('1970-01-01' AS DATE)"
 _EPOCH = "CAST('1970-01-01 00:00:00' AS TIMESTAMP)"
 _DAY_MICROS = 86_400_000_000
 _NULL = "'null'"
+# 15 digits hide a difference in the last bits; 17 of many points may be more text than there is room for, see `wkt`.
+# https://docs.aws.amazon.com/redshift/latest/dg/ST_AsText-function.html
+_SHAPE = (
+    f"CASE WHEN ST_NPoints({{0}}) > {wkt.MANY_POINTS} THEN ST_AsText({{0}}, {wkt.DIGITS_OF_MANY}) "
+    f"ELSE ST_AsText({{0}}, {wkt.DIGITS}) END"
+)
 _SERIALIZED = "JSON_SERIALIZE_TO_VARBYTE({0})"
 
 
@@ -189,10 +198,8 @@ REDSHIFT = Dialect(
         Kind.STRING: _REDSHIFT_BYTES,
         Kind.INTERVAL: _REDSHIFT_BYTES,
         Kind.BYTES: "{0}",
-        # https://docs.aws.amazon.com/redshift/latest/dg/ST_AsText-function.html
-        # Without a number it shows 15 digits, which hide a difference in the last bits.
-        Kind.GEOGRAPHY: f"ST_AsText({{0}}, {SHAPE_DIGITS})",
-        Kind.GEOMETRY: f"ST_AsText({{0}}, {SHAPE_DIGITS})",
+        Kind.GEOGRAPHY: _SHAPE,
+        Kind.GEOMETRY: _SHAPE,
     },
     text="VARCHAR(20)",
     integer="INTEGER",
@@ -206,6 +213,7 @@ REDSHIFT = Dialect(
     fingerprint="FARMFINGERPRINT64({0})",
     # Of a BIGINT it is a NUMERIC(38,0). https://docs.aws.amazon.com/redshift/latest/dg/r_SUM.html
     total="SUM({0})",
+    sum_digits=lambda _: MAX_DECIMAL_DIGITS,
     # https://docs.aws.amazon.com/redshift/latest/dg/r_TO_HEX.html
     hexadecimal="TO_HEX(CAST({0} AS VARBYTE(256)))",
     value=_redshift_value,
@@ -263,6 +271,8 @@ BIGQUERY = Dialect(
     fingerprint="FARM_FINGERPRINT({0})",
     # Sums of INT64 fail beyond 63 bits; NUMERIC has 29 digits before the point: ten thousand million rows of a segment.
     total="SUM(CAST({0} AS NUMERIC))",
+    # https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types#decimal_types
+    sum_digits=lambda column: 76 if column.source_type.startswith("BIGNUMERIC") else 38,
     # https://cloud.google.com/bigquery/docs/reference/standard-sql/string_functions#to_hex
     hexadecimal="TO_HEX(CAST({0} AS BYTES))",
     value=_bigquery_value,

@@ -9,7 +9,7 @@ from functools import partial
 
 import pyarrow as pa
 
-from lakeshift.errors import ScanLimitExceeded, TypeUnsupported
+from lakeshift.errors import ScanLimitExceeded
 from lakeshift.load import sql
 from lakeshift.model import CheckResult, CheckStatus, Depth, Kind, Masking, TablePlan
 from lakeshift.ports import Answer, Source, Warehouse
@@ -21,8 +21,9 @@ from lakeshift.validate.columns import Checked
 from lakeshift.validate.compare import Notary, segments_compared
 from lakeshift.validate.confirm import judged
 from lakeshift.validate.dialects import BIGQUERY, FLOATS, REDSHIFT, SCOPE, Dialect
+from lakeshift.validate.grouped import orphaned, untied
 from lakeshift.validate.held import Held
-from lakeshift.validate.matched import Matched, Unmatched
+from lakeshift.validate.matched import Unmatched
 from lakeshift.validate.measure import Part
 from lakeshift.validate.paired_aggregates import paired_aggregates
 from lakeshift.validate.pairing import Pairing
@@ -46,44 +47,57 @@ _MOST_NAMED = 3
 
 @dataclass
 class Meter:
-    """Bytes that the source may scan, and has scanned; nothing is asked before all is estimated and found within."""
+    """Bytes that the source may scan, and has scanned; nothing is asked before all is estimated and found within.
+
+    Attributes:
+        promised: what the questions that were estimated, and not asked yet, will scan.
+    """
 
     limit: int
     scanned: int = 0
+    promised: int = 0
     estimates: dict[str, int] = field(default_factory=dict)
     _by_table: dict[str, int] = field(default_factory=dict)
 
     def expect(self, source: Source, table: str, statements: Sequence[str]) -> None:
-        """Estimate questions about a table."""
-        for text in statements:
-            self.estimates[text] = source.estimate(text)
-            self._by_table[table] = self._by_table.get(table, 0) + self.estimates[text]
+        """Estimate all questions about a table; where one cannot be, none is promised."""
+        sizes = [source.estimate(text) for text in statements]
+        self.estimates |= zip(statements, sizes, strict=True)
+        self.promised += sum(sizes)
+        self._by_table[table] = self._by_table.get(table, 0) + sum(sizes)
 
     def check(self) -> None:
         """Raise ScanLimitExceeded, with figures, when what is expected is more than what is allowed."""
-        total = sum(self._by_table.values())
-        if total <= self.limit:
+        if self.promised <= self.limit:
             return
         largest = sorted(self._by_table.items(), key=lambda one: -one[1])[:_MOST_NAMED]
         named = ", ".join(f"{table} {size:,}" for table, size in largest)
         raise ScanLimitExceeded(
-            f"the source would scan {total:,} bytes, {self.limit:,} are allowed: {named}",
+            f"the source would scan {self.promised:,} bytes, {self.limit:,} are allowed: {named}",
             next_step="compare fewer columns or tables, rows of fewer partitions or a smaller depth; or allow more by "
             "--max-bytes, or maxSourceBytes of the config's validation.",
         )
 
     def ask(self, source: Source, text: str) -> Answer:
         """Ask what was estimated."""
-        answer = source.ask(text, self.estimates[text])
-        self.scanned += answer.bytes
-        return answer
+        self.promised -= self.estimates[text]
+        return self._ask(source, text, self.estimates[text])
 
     def ask_more(self, source: Source, text: str) -> Answer:
-        """Ask what follows from an answer, while that is within the limit. Raises ScanLimitExceeded when it is not."""
-        size = self.estimates[text] = source.estimate(text)
-        if self.scanned + size > self.limit:
+        """Ask what follows from an answer, while that leaves room for what is promised.
+
+        Raises:
+            ScanLimitExceeded: it does not.
+        """
+        size = source.estimate(text)
+        if self.scanned + self.promised + size > self.limit:
             raise ScanLimitExceeded(f"the source would scan {size:,} bytes more, {self.limit:,} are allowed in all")
-        return self.ask(source, text)
+        return self._ask(source, text, size)
+
+    def _ask(self, source: Source, text: str, most: int) -> Answer:
+        answer = source.ask(text, most)
+        self.scanned += answer.bytes
+        return answer
 
 
 @dataclass(frozen=True)
@@ -147,23 +161,6 @@ def target_table(plan: TablePlan, part: Part, parents: Sequence[Checked]) -> str
     return questions.child_table(child, table, parents) if any(one.is_row_key for one in part.columns) else child
 
 
-def comparable(pair: Matched) -> Matched:
-    """The same without columns that one of the engines cannot make the canonical text of."""
-    why = {one.name: _unsaid(one) for one in pair.columns}
-    kept = tuple(one for one in pair.columns if not why[one.name])
-    lost = (Unmatched(name, reason, beyond=True) for name, reason in why.items() if reason)
-    return Matched(kept, (*pair.unmatched, *lost))
-
-
-def _unsaid(one: Checked) -> str:
-    try:
-        for dialect in (BIGQUERY, REDSHIFT):
-            questions.fingerprint_sql(dialect, one)
-    except TypeUnsupported as error:
-        return error.what
-    return ""
-
-
 def sampled(side: Side, columns: Sequence[Checked], percent: float | None) -> Side:
     """About so many percent of a side's rows: those whose columns have low fingerprints, as on the other side."""
     if percent is None:
@@ -213,6 +210,7 @@ class Joint:
         label: says in each result which rows were compared; "" for all.
         key: names of columns that name a row.
         held: rows of the source that the target does not have as they are, for a known reason.
+        parents, tie: of a child table whose parents some of their columns stand for: the table, and those columns.
     """
 
     notary: Notary
@@ -226,6 +224,8 @@ class Joint:
     label: str = ""
     key: tuple[str, ...] = ()
     held: Held = field(default_factory=Held)
+    parents: Side | None = None
+    tie: tuple[Checked, ...] = ()
 
     @property
     def segments(self) -> int:
@@ -255,7 +255,8 @@ class Joint:
         return [one for one in self.columns if not one.is_row_key]
 
     def _segments(self, side: Side) -> list[str]:
-        return questions.segments(side.dialect, side.table, self.columns, self.segments, side.where, self.key)
+        found = questions.groups(self.columns, self.key)
+        return [questions.segments(side.dialect, side.table, one, self.segments, side.where) for one in found]
 
     def results(self, depth: Depth) -> Iterator[CheckResult]:
         """Ask both sides, the least costly question first."""
@@ -263,15 +264,14 @@ class Joint:
         if depth.includes(Depth.COUNT):
             yield self._counted()
         if depth.includes(Depth.AGGREGATES) and self.columns:
-            yield from self._aggregated()
+            yield from self._beside_held(list(self._aggregated()), depth)
         if depth.includes(Depth.CHECKSUM) and self.columns:
             yield from self._checksums()
 
     def _schema(self) -> Iterator[CheckResult]:
         for one in self.unmatched:
-            status = CheckStatus.NOT_CHECKED if one.beyond else CheckStatus.FAILED
-            yield self._result(one.column, "schema", one.why, status=status)
-        if not any(not one.beyond for one in self.unmatched):
+            yield self._result(one.column, "schema", one.why)
+        if not self.unmatched:
             yield self._result("", "schema")
 
     def _counted(self) -> CheckResult:
@@ -299,9 +299,22 @@ class Joint:
             for column, mine, theirs in zip(self._valued, *sides, strict=True)
             for one in paired_aggregates(self.notary, column, mine, theirs, self.terms.mask)
         ]
-        if self.held:
-            found = [_beside_held(one) for one in found]
         yield from costing(found, start, scanned)
+
+    def _beside_held(self, found: list[CheckResult], depth: Depth) -> Iterator[CheckResult]:
+        """Where the target lacks rows for a known reason, an aggregate that differs says nothing; the checksums do."""
+        wrong = [one for one in found if one.status is CheckStatus.FAILED]
+        if not (self.held and wrong):
+            yield from found
+            return
+        for one in found:
+            why = f"{one.difference}, as it may: rows are in quarantine or were mended"
+            unsaid = {"status": CheckStatus.NOT_CHECKED, "difference": why}
+            yield one.model_copy(update=unsaid) if one.status is CheckStatus.FAILED else one
+        if not depth.includes(Depth.CHECKSUM):
+            columns = ", ".join(dict.fromkeys(one.column for one in wrong))
+            why = f"{columns}: rows are in quarantine or were mended, and only --depth checksum accounts for them"
+            yield self.notary.result("", "table", why, status=CheckStatus.NOT_CHECKED)
 
     def _checksums(self) -> Iterator[CheckResult]:
         pairs = zip(self._segments(self.source), self._segments(self.target), strict=True)
@@ -314,6 +327,18 @@ class Joint:
             if len(mine.differing(theirs)):
                 found = self._settled(found, group, (mine, theirs))
             yield from map(self._of_source, costing(found, start, answers[0].bytes))
+        yield from map(self._named, self._open())
+
+    def _open(self) -> Iterator[CheckResult]:
+        """What was not compared."""
+        target, groups = self.target, questions.groups(self.columns, self.key)
+
+        def ask(text: str) -> Sequence[Sequence[object]]:
+            return target.ask(text).rows
+
+        yield from untied(self.notary, ask, target.dialect, target.table, groups, where=target.where)
+        if parents := self.parents:
+            yield from orphaned(self.notary, ask, parents.dialect, parents.table, self.tie, "", parents.where)
 
     def _settled(
         self, results: list[CheckResult], group: tuple[Checked, ...], sums: tuple[Sums, Sums]
@@ -360,14 +385,6 @@ def _missing(mine: int, theirs: int, held: int) -> str:
     lost = mine - theirs - held
     quarantined = f", beside {held:,} in quarantine" if held else ""
     return f"the target has {abs(lost):,} {'fewer' if lost > 0 else 'more'}{quarantined}" if lost else ""
-
-
-def _beside_held(one: CheckResult) -> CheckResult:
-    """An aggregate that differs where the target lacks rows for a known reason says nothing; the checksums do."""
-    if one.status is not CheckStatus.FAILED:
-        return one
-    why = f"{one.difference}, as it may: rows are in quarantine or were mended; see the checksum"
-    return one.model_copy(update={"status": CheckStatus.NOT_CHECKED, "difference": why})
 
 
 def costing(found: Sequence[CheckResult], start: float, scanned: int = 0) -> list[CheckResult]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import pyarrow as pa
@@ -19,36 +19,48 @@ from lakeshift.model import ChildPlan, TablePlan
 from lakeshift.ports import Ports, Warehouse
 from lakeshift.types.names import quoted
 from lakeshift.validate.canonical import column_fingerprints, row_fingerprints
-from lakeshift.validate.columns import Checked, child_batch
+from lakeshift.validate.columns import Checked
 from lakeshift.validate.pairing import Row
 from lakeshift.validate.rows import Cut, Side, only_in_first
 from lakeshift.validate.sides import Batches
 from lakeshift.validate.sums import Integers, Sums
+from lakeshift.validate.tied import child_rows
 
 _SCHEME = "s3://"
 
 
+# Rows as they are in the source, and those of them that the target has, mended.
+_Pair = tuple[pa.RecordBatch, pa.RecordBatch]
+
+
+def _nothing() -> Iterator[_Pair]:
+    return iter(())
+
+
 @dataclass(frozen=True)
 class Held:
-    """The held rows of a table, as they are in the source and as they were loaded.
+    """The held rows of a table, read a row group at a time.
 
     Attributes:
-        whole: the rows.
-        loaded: those of them that the target has, mended.
+        read: the rows as they are in the source, and as they were loaded, from the first on each time it is called.
     """
 
-    whole: tuple[pa.RecordBatch, ...] = ()
-    loaded: tuple[pa.RecordBatch, ...] = ()
+    read: Callable[[], Iterator[_Pair]] = _nothing
+
+    @cached_property
+    def _counts(self) -> tuple[int, int]:
+        counts = [(whole.num_rows, loaded.num_rows) for whole, loaded in self.read()]
+        return sum(whole for whole, _ in counts), sum(loaded for _, loaded in counts)
 
     def __bool__(self) -> bool:
         """True when there are any."""
-        return any(one.num_rows for one in self.whole)
+        return self._counts[0] > 0
 
     @property
     def rows(self) -> int:
         """How many rows the target lacks."""
-        lost = sum(one.num_rows for one in self.whole) - sum(one.num_rows for one in self.loaded)
-        return int(lost)
+        whole, loaded = self._counts
+        return whole - loaded
 
     def of_child(self, plan: TablePlan, child: ChildPlan, parents: Sequence[Checked]) -> Held:
         """The elements of an array of these rows.
@@ -56,31 +68,31 @@ class Held:
         Args:
             parents: columns whose fingerprints tie elements to their rows.
         """
-
-        def exploded(batch: pa.RecordBatch) -> pa.RecordBatch:
-            return child_batch(batch, plan, child, row_fingerprints(column_fingerprints(batch, parents)))
-
-        return Held(tuple(map(exploded, self.whole)), tuple(map(exploded, self.loaded)))
+        return self.kept(lambda batch: child_rows(batch, plan, child, parents))
 
     def kept(self, keep: Callable[[pa.RecordBatch], pa.RecordBatch]) -> Held:
-        """Some of the rows."""
-        return Held(tuple(map(keep, self.whole)), tuple(map(keep, self.loaded)))
+        """What becomes of the rows."""
+        return Held(lambda: ((keep(whole), keep(loaded)) for whole, loaded in self.read()))
 
     def sums(self, columns: Sequence[Checked], segments: int) -> Sums:
         """What the target's sums lack; it may be negative."""
         total = Sums.nothing(len(columns), segments)
-        for batches, sign in ((self.whole, 1), (self.loaded, -1)):
-            for batch in batches:
-                values = column_fingerprints(batch, columns)
-                found = Sums.of(row_fingerprints(values), values, segments)
-                total += found if sign > 0 else negative(found)
+        for pair in self.read():
+            whole, loaded = (_sums(batch, columns, segments) for batch in pair)
+            total += whole + negative(loaded)
         return total
 
     def beside(self, table: Side, columns: tuple[Checked, ...]) -> Side:
         """The target as it would be if it held the rows as they are."""
         if not self:
             return table
-        return Beside(table, Batches(lambda: iter(self.whole), columns), Batches(lambda: iter(self.loaded), columns))
+        whole = Batches(lambda: (whole for whole, _ in self.read()), columns)
+        return Beside(table, whole, Batches(lambda: (loaded for _, loaded in self.read()), columns))
+
+
+def _sums(batch: pa.RecordBatch, columns: Sequence[Checked], segments: int) -> Sums:
+    values = column_fingerprints(batch, columns)
+    return Sums.of(row_fingerprints(values), values, segments)
 
 
 def held_now(ports: Ports, warehouse: Warehouse, plan: TablePlan) -> Held:
@@ -96,21 +108,35 @@ def held_now(ports: Ports, warehouse: Warehouse, plan: TablePlan) -> Held:
     asked = f"SELECT DISTINCT {quoted(FILE)}, {quoted(ROW)} FROM {sql.in_schema(plan, name)}"  # noqa: S608
     for file, row in warehouse.query(asked):
         places[str(file)].append(int(str(row)))
-    whole = tuple(_rows(ports, plan, file, numbers) for file, numbers in places.items())
+    for file in places:
+        ports.objects.size(*_place(file))
     sorter = Sorter(plan)
-    return Held(whole, tuple(sorter.sort(batch).kept for batch in whole))
+
+    def read() -> Iterator[_Pair]:
+        for file, numbers in places.items():
+            for batch in _rows(_reader(ports, file), plan, numbers):
+                yield batch, sorter.sort(batch).kept
+
+    return Held(read)
 
 
-def _rows(ports: Ports, plan: TablePlan, file: str, numbers: Sequence[int]) -> pa.RecordBatch:
-    """Some rows of a file of held ones, in the form that the plan gives them; a column that came later is NULL."""
+def _place(file: str) -> tuple[str, str]:
     bucket, _, key = file.removeprefix(_SCHEME).partition("/")
-    reader = LakeFileReader(partial(ports.objects.read_range, bucket, key), ports.objects.size(bucket, key))
-    schema, wanted, first, found = rows.schema(plan.columns), np.sort(np.array(numbers)), 0, []
+    return bucket, key
+
+
+def _reader(ports: Ports, file: str) -> LakeFileReader:
+    place = _place(file)
+    return LakeFileReader(partial(ports.objects.read_range, *place), ports.objects.size(*place))
+
+
+def _rows(reader: LakeFileReader, plan: TablePlan, numbers: Sequence[int]) -> Iterator[pa.RecordBatch]:
+    """Some rows of a file of held ones, in the form that the plan gives them; a column that came later is NULL."""
+    schema, wanted, first = rows.schema(plan.columns), np.sort(np.array(numbers)), 0
     for batch in reader.batches():
         inside = wanted[(wanted >= first) & (wanted < first + batch.num_rows)] - first
-        found.append(_as_planned(batch.take(pa.array(inside)), schema))
+        yield _as_planned(batch.take(pa.array(inside)), schema)
         first += batch.num_rows
-    return pa.concat_batches(found)
 
 
 def _as_planned(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

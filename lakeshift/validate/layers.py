@@ -71,9 +71,10 @@ def layers(dialect: Dialect, columns: Sequence[tuple[int, Checked]]) -> list[lis
 
 
 def _lanes(count: int) -> tuple[str, str]:
-    """The two sums that a row's fingerprint is made of, see `canonical`."""
-    low, high = zip(*(lane_terms(k, keys) for k, keys in enumerate(lane_keys(count))), strict=True)
-    return _sum(low), _sum(high)
+    """The two sums that a row's fingerprint is made of, see `canonical`; rows without columns have one and the same."""
+    terms = [lane_terms(k, keys) for k, keys in enumerate(lane_keys(count))]
+    low, high = (_sum([one[lane] for one in terms]) or "0" for lane in (0, 1))
+    return low, high
 
 
 def lane_terms(k: int, keys: tuple[int, int]) -> tuple[str, str]:

@@ -7,7 +7,7 @@ form is compared, whatever its width.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from lakeshift.errors import ConfigInvalid, Problem
@@ -26,15 +26,10 @@ _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 
 @dataclass(frozen=True)
 class Unmatched:
-    """A column that stands on one side only, or in two forms that are not the same.
-
-    Attributes:
-        beyond: nothing differs; it is beyond what an engine can be asked.
-    """
+    """A column that stands on one side only, or in two forms that are not the same."""
 
     column: str
     why: str
-    beyond: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,8 +86,3 @@ def chosen(columns: Sequence[Checked], patterns: Iterable[str]) -> tuple[Checked
 
 def _named(one: Checked, pattern: str) -> bool:
     return matches(pattern, one.name) or matches(pattern, one.path)
-
-
-def renamed(columns: Iterable[Checked]) -> Mapping[str, str]:
-    """Target names by paths of the source, of the columns that have another name there, letter case aside."""
-    return {one.path: one.name for one in columns if one.name != one.path.lower()}

@@ -1,18 +1,22 @@
 """What the lake's files hold, by their own rows: one pass over each, in bounded memory, that can stop and go on.
 
 Every file gives the statistics that were taken while it was written, a second time; the sums of portable fingerprints,
-which the warehouse computes of its own rows too; and the bytes' digest. What a file gave stands in the staging bucket,
-so that a function that ran out of time, or died, loses the part of one file.
+which the warehouse computes of its own rows too; and the bytes' digest. What files gave stands together in the staging
+bucket, in one object whatever their number, and beside it the row groups of files that were not read to their end: a
+function that ran out of time loses nothing, one that died about a minute.
 """
 
 from __future__ import annotations
 
 import io
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from hashlib import sha256
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -23,17 +27,20 @@ from lakeshift.lake.reader import LakeFileReader
 from lakeshift.lake.statistics import Accumulator, empty, merge
 from lakeshift.model import ChildPlan, LakeFile, Noun, Statistics, TablePlan
 from lakeshift.ports import Ports
-from lakeshift.validate.canonical import column_fingerprints, row_fingerprints
+from lakeshift.validate.canonical import array_fingerprints, row_fingerprints
 from lakeshift.validate.columns import Checked, checked, checked_child, child_batch, value
 from lakeshift.validate.questions import groups
 from lakeshift.validate.sums import Integers, Sample, Sums
 from lakeshift.validate.totals import Total, added, total
 
 Question = Callable[[], bool]
-# A smaller file is measured again rather than looked up: that is as fast.
-CHECKPOINT_BYTES = 8 * 2**20
+# What is smaller is measured again rather than looked up: that is as fast. A request takes as long as so many bytes.
+CHECKPOINT_BYTES, _REQUEST_BYTES = 8 * 2**20, 2**18
+# How long it takes until what is measured is kept, whatever comes.
+KEEP_SECONDS = 60.0
 # Part of the key of what is kept: another version measures anew.
-VERSION = 1
+VERSION = 2
+_PIECE_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True)
@@ -56,28 +63,25 @@ class Scope:
         plan: of the table.
         segments: of its sums of fingerprints.
         attempt: which load is checked; what was kept of an earlier one counts no more.
+        keeps: what is measured is kept, and what was kept counts; otherwise all is read anew.
     """
 
     plan: TablePlan
     segments: int = 1
     attempt: int = 0
+    keeps: bool = True
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
         """The compared columns of the table, then those of its child tables."""
-        plan, own = self.plan, checked(self.plan)
-        tables = [(None, own), *((child, _of_child(plan, child, tied=bool(own))) for child in plan.children)]
+        plan = self.plan
+        tables = [(None, checked(plan)), *((child, checked_child(plan, child)) for child in plan.children)]
         return tuple(
             Part(child, group)
             for child, columns in tables
             if columns
             for group in groups(columns, keys_of(plan, child))
         )
-
-
-def _of_child(plan: TablePlan, child: ChildPlan, *, tied: bool) -> tuple[Checked, ...]:
-    """The columns of a child table; what a generated key ties it to is none where its parent has no column itself."""
-    return tuple(one for one in checked_child(plan, child) if tied or not one.is_row_key)
 
 
 def keys_of(plan: TablePlan, child: ChildPlan | None = None) -> tuple[str, ...]:
@@ -137,7 +141,7 @@ class Facts(Noun):
         bytes: of the file.
         groups: row groups that are measured.
         done: all of them are.
-        sha256: of a file that was read in one go; "" otherwise.
+        sha256: of a file that was read to its end; "" otherwise.
         damage: why it cannot be read, in words that name columns; "" for one that can.
     """
 
@@ -170,58 +174,120 @@ def together(first: tuple[PartMeasure, ...], second: tuple[PartMeasure, ...]) ->
 def measured(
     ports: Ports, scope: Scope, files: Sequence[LakeFile], stop: Question
 ) -> Iterator[tuple[LakeFile, Measured]]:
-    """Measure files side by side and give them out in their order; what it is too late for is not done."""
+    """Measure files side by side; what it is too late for is not done.
+
+    Returns:
+        What each file says of itself, in their order; what all of them hold together comes with the last one.
+    """
+    book = _Book(ports, scope, files)
+    left = [(number, file) for number, file in enumerate(files) if number not in book.facts]
     with ThreadPoolExecutor(max(1, ports.limits.readers), thread_name_prefix="measure") as threads:
-        waiting: list[tuple[LakeFile, Future[Measured]]] = []
-        for file in files:
-            waiting.append((file, threads.submit(file_measured, ports, scope, file, stop)))
+        waiting: deque[tuple[int, Future[Measured]]] = deque()
+        for number, file in left:
+            waiting.append((number, threads.submit(file_measured, ports, scope, file, stop)))
             # No more than are worked on and one each behind them, so that results do not pile up.
             if len(waiting) >= 2 * ports.limits.readers:
-                yield from _first(waiting)
+                book.add(*_first(waiting))
         while waiting:
-            yield from _first(waiting)
+            book.add(*_first(waiting))
+    book.keep()
+    for number, file in enumerate(files):
+        yield file, book.told(number)
 
 
-def _first(waiting: list[tuple[LakeFile, Future[Measured]]]) -> Iterator[tuple[LakeFile, Measured]]:
-    file, future = waiting.pop(0)
-    yield file, future.result()
+def _first(waiting: deque[tuple[int, Future[Measured]]]) -> tuple[int, Measured]:
+    number, future = waiting.popleft()
+    return number, future.result()
+
+
+class _Book:
+    """What is measured of a table's files; it is kept now and then, where it is worth it.
+
+    Attributes:
+        facts: of the files that are done, by their numbers; their statistics are in the whole.
+    """
+
+    def __init__(self, ports: Ports, scope: Scope, files: Sequence[LakeFile]) -> None:
+        self._ports, self._count, self._key = ports, len(files), _key(scope, "table", *files)
+        size = sum(file.bytes + _REQUEST_BYTES for file in files)
+        self._keeps = scope.keeps and size >= CHECKPOINT_BYTES
+        self._whole, self.facts = _kept(ports, self._key) if self._keeps else (Measured(), {})
+        self._last, self._news = time.monotonic(), False
+
+    def add(self, number: int, found: Measured) -> None:
+        """Take up a file, if it is done."""
+        if not found.facts.done:
+            return
+        statistics = merge(self._whole.facts.statistics, found.facts.statistics)
+        self._whole = Measured(Facts(statistics=statistics), together(self._whole.parts, found.parts))
+        self.facts[number] = found.facts.model_copy(update={"statistics": empty()})
+        self._news = True
+        if time.monotonic() - self._last >= KEEP_SECONDS:
+            self.keep()
+
+    def keep(self) -> None:
+        """Keep it, if it has anything new."""
+        if self._keeps and self._news:
+            self._ports.objects.put(self._ports.places.staging, self._key, packed(self._whole, self.facts))
+        self._last, self._news = time.monotonic(), False
+
+    def told(self, number: int) -> Measured:
+        """What is said of a file; with the last one what all hold."""
+        facts = self.facts.get(number, Facts())
+        if number < self._count - 1:
+            return Measured(facts)
+        return Measured(facts.model_copy(update={"statistics": self._whole.facts.statistics}), self._whole.parts)
 
 
 def file_measured(ports: Ports, scope: Scope, file: LakeFile, stop: Question) -> Measured:
     """Measure one file, going on behind the row groups that were measured before; keeps what it has when it stops."""
-    before = kept(ports, scope, file)
-    if before.facts.done or stop():
-        return before
+    if stop():
+        return Measured()
+    key = _key(scope, "file", file)
+    keeps = scope.keeps and file.bytes >= CHECKPOINT_BYTES
     try:
-        found = _read_on(ports, scope, file, before, stop)
+        found = _read_on(ports, scope, file, _kept(ports, key)[0] if keeps else Measured(), stop)
     except ValidationFailed as error:
         found = Measured(Facts(done=True, damage=error.what))
     except KeyError:
         found = Measured(Facts(done=True, damage="it is gone"))
-    if file.bytes >= CHECKPOINT_BYTES:
-        ports.objects.put(ports.places.staging, _key(scope, file), packed(found))
+    if keeps and not found.facts.done:
+        ports.objects.put(ports.places.staging, key, packed(found))
     return found
 
 
 def _read_on(ports: Ports, scope: Scope, file: LakeFile, before: Measured, stop: Question) -> Measured:
     size = ports.objects.size(ports.places.lake, file.key)
-    reader = LakeFileReader(partial(ports.objects.read_range, ports.places.lake, file.key), size)
+    read = partial(ports.objects.read_range, ports.places.lake, file.key)
+    reader = LakeFileReader(read, size)
     _check_schema(reader.schema, rows.schema(scope.plan.columns))
-    gauge, read = _Gauge(scope), before.facts.groups
-    for batch in reader.batches(read):
+    if (before.facts.bytes, before.facts.rows) != (size, reader.rows):
+        # There is another file in its place.
+        before = Measured()
+    gauge, groups_read = _Gauge(scope), before.facts.groups
+    for batch in reader.batches(groups_read):
         gauge.add(batch)
-        read += 1
-        if read < reader.row_groups and stop():
+        groups_read += 1
+        if groups_read < reader.row_groups and stop():
             break
+    done = groups_read == reader.row_groups
     facts = Facts(
         rows=reader.rows,
         bytes=size,
-        groups=read,
-        done=read == reader.row_groups,
+        groups=groups_read,
+        done=done,
         statistics=merge(before.facts.statistics, gauge.statistics()),
-        sha256=reader.sha256(),
+        sha256=reader.sha256() or (_digest(read, size) if done else ""),
     )
     return Measured(facts, together(before.parts, gauge.parts()))
+
+
+def _digest(read: Callable[[int, int], bytes], size: int) -> str:
+    """SHA-256 of a file whose row groups were not read in one go."""
+    digest = sha256()
+    for start in range(0, size, _PIECE_BYTES):
+        digest.update(read(start, min(_PIECE_BYTES, size - start)))
+    return digest.hexdigest()
 
 
 def _check_schema(found: pa.Schema, planned: pa.Schema) -> None:
@@ -247,20 +313,8 @@ class _Gauge:
 
     def add(self, batch: pa.RecordBatch) -> None:
         self._statistics.add(batch)
-        identities: Integers | None = None
-        children: dict[str, pa.RecordBatch] = {}
-        for number, part in enumerate(self._scope.parts):
-            found = batch
-            if part.child is not None:
-                if part.child.table not in children:
-                    tie = np.zeros(batch.num_rows, np.int64) if identities is None else identities
-                    children = {part.child.table: child_batch(batch, self._scope.plan, part.child, tie)}
-                found = children[part.child.table]
-            values = column_fingerprints(found, part.columns)
-            fingerprints = row_fingerprints(values)
-            identities = fingerprints if identities is None else identities
-            arrays = [value(found, one) for one in part.columns]
-            self._parts[number] = self._parts[number].plus(fingerprints, values, arrays)
+        found = part_values(batch, self._scope.plan, self._scope.parts)
+        self._parts = [part.plus(*more) for part, more in zip(self._parts, found, strict=True)]
 
     def statistics(self) -> Statistics:
         return self._statistics.result()
@@ -269,18 +323,38 @@ class _Gauge:
         return tuple(self._parts)
 
 
-def kept(ports: Ports, scope: Scope, file: LakeFile) -> Measured:
-    """What was measured of a file by a step that stopped, or died, or was called twice; nothing where nothing was."""
-    if file.bytes < CHECKPOINT_BYTES:
-        return Measured()
+def part_values(
+    batch: pa.RecordBatch, plan: TablePlan, parts: Sequence[Part]
+) -> Iterator[tuple[Integers, list[Integers], list[pa.Array]]]:
+    """Of each part of a batch of the lake the fingerprints of its rows, those of its values, and the values.
+
+    Children are tied to their parents by the rows' fingerprints of the table's first part. Rows of a table that has no
+    columns of its own are all alike.
+    """
+    tie: Integers | None = None
+    child, rows = None, batch
+    for part in parts:
+        if part.child is not child and part.child is not None:
+            tie = row_fingerprints([], batch.num_rows) if tie is None else tie
+            child, rows = part.child, child_batch(batch, plan, part.child, tie)
+        arrays = [value(rows, one) for one in part.columns]
+        prints = list(map(array_fingerprints, arrays, part.columns))
+        identities = row_fingerprints(prints)
+        tie = identities if tie is None else tie
+        yield identities, prints, arrays
+
+
+def _kept(ports: Ports, key: str) -> tuple[Measured, dict[int, Facts]]:
+    """What was measured by a step that stopped, or died, or was called twice; nothing where nothing was."""
     try:
-        return unpacked(ports.objects.get(ports.places.staging, _key(scope, file)))
+        return unpacked(ports.objects.get(ports.places.staging, key))
     except KeyError:
-        return Measured()
+        return Measured(), {}
 
 
-def _key(scope: Scope, file: LakeFile) -> str:
-    parts = (VERSION, scope.plan.split, scope.segments, scope.attempt, file.key, file.sha256)
+def _key(scope: Scope, what: str, *files: LakeFile) -> str:
+    named = (name for file in files for name in (file.key, file.sha256))
+    parts = (VERSION, scope.plan.split, scope.segments, scope.attempt, what, *named)
     digest = sha256("\0".join(map(str, parts)).encode()).hexdigest()
     return keys.measured_file(scope.plan.run, digest)
 
@@ -298,15 +372,17 @@ class _Packed(Noun):
 
     facts: Facts
     parts: tuple[_Told, ...]
+    files: dict[int, Facts]
 
 
-def packed(found: Measured) -> bytes:
-    """A measure as bytes: its arrays as they are, everything else as JSON."""
+def packed(found: Measured, files: Mapping[int, Facts] = MappingProxyType({})) -> bytes:
+    """A measure, and what is said of its files, as bytes: its arrays as they are, everything else as JSON."""
     told = tuple(
         _Told(totals=part.totals, nulls=part.nulls, levels=tuple(one.level for one in part.samples))
         for part in found.parts
     )
-    head = np.frombuffer(_Packed(facts=found.facts, parts=told).model_dump_json().encode(), np.uint8)
+    said = _Packed(facts=found.facts, parts=told, files=dict(files)).model_dump_json(exclude_defaults=True)
+    head = np.frombuffer(said.encode(), np.uint8)
     arrays = {f"{name}_{number}": one for number, part in enumerate(found.parts) for name, one in _arrays(part)}
     sink = io.BytesIO()
     np.savez_compressed(sink, head=head, **arrays)  # type: ignore[arg-type]
@@ -319,12 +395,12 @@ def _arrays(part: PartMeasure) -> Iterator[tuple[str, Integers]]:
     yield "kept", np.concatenate([one.kept for one in part.samples])
 
 
-def unpacked(body: bytes) -> Measured:
-    """The measure that was packed."""
+def unpacked(body: bytes) -> tuple[Measured, dict[int, Facts]]:
+    """What was packed."""
     with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
         head = _Packed.model_validate_json(arrays["head"].tobytes())
         parts = tuple(_unpacked(arrays, number, told) for number, told in enumerate(head.parts))
-    return Measured(head.facts, parts)
+    return Measured(head.facts, parts), head.files
 
 
 def _unpacked(arrays: Mapping[str, Integers], number: int, told: _Told) -> PartMeasure:

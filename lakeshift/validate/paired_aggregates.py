@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from decimal import Context, Decimal
 
 from lakeshift.model import CheckResult, Kind, Masking, Scalar
-from lakeshift.validate.aggregated import HIDDEN
+from lakeshift.validate.aggregated import SHAPES, bound_text, close, total_text
 from lakeshift.validate.aggregates import Aggregates
 from lakeshift.validate.columns import Checked
 from lakeshift.validate.compare import Notary
-from lakeshift.validate.dialects import FLOATS
-from lakeshift.validate.totals import float_bound
 
-_EXACT = Context(prec=200)
-_TEXTS = frozenset({Kind.STRING, Kind.INTERVAL, Kind.BYTES})
-# What has several spellings; of these only NULLs are counted.
-_SPELLED = frozenset({Kind.GEOGRAPHY, Kind.GEOMETRY})
 _COUNTS = ("nulls", "distinct", "max_bytes", "nans", "infinities")
 
 
@@ -26,7 +18,8 @@ def paired_aggregates(
 ) -> Iterator[CheckResult]:
     """The results of one column."""
     kind = one.source.kind
-    spelled = one.is_json or kind in _SPELLED
+    # Of what has several spellings only NULLs are counted.
+    spelled = one.is_json or kind in SHAPES
     for check in _COUNTS[:1] if spelled else _COUNTS:
         yield from _result(notary, one, check, getattr(source, check), getattr(target, check))
     if spelled:
@@ -35,11 +28,12 @@ def paired_aggregates(
         trues, falses = zip(*((_true(side), side.values - _true(side)) for side in (source, target)), strict=True)
         yield from (*_result(notary, one, "true", *trues), *_result(notary, one, "false", *falses))
         return
-    hides = mask is Masking.ALL or (mask is Masking.TEXT and kind in _TEXTS)
-    yield from _result(notary, one, "min", source.least, target.least, hides=hides)
-    yield from _result(notary, one, "max", source.greatest, target.greatest, hides=hides)
+    for check, bounds in (("min", (source.least, target.least)), ("max", (source.greatest, target.greatest))):
+        shown = [bound_text(one, bound, mask) for bound in bounds]
+        yield from _result(notary, one, check, *shown, same=bounds[0] == bounds[1])
     sums = [_sum(one, side) for side in (source, target)]
-    yield from _result(notary, one, "sum", *sums, same=_close(one, source, target) or sums[0] == sums[1])
+    near = close(one, source.total, target.total, target)
+    yield from _result(notary, one, "sum", *sums, same=near or sums[0] == sums[1])
 
 
 def _result(
@@ -50,13 +44,12 @@ def _result(
     target: Scalar | None,
     *,
     same: bool | None = None,
-    hides: bool = False,
 ) -> Iterator[CheckResult]:
     """Nothing where neither side has such a measure."""
     if source is None and target is None:
         return
     equal = same if same is not None else source == target
-    shown = (None if value is None else HIDDEN if hides else str(value) for value in (source, target))
+    shown = (None if value is None else str(value) for value in (source, target))
     values = dict(zip(("source_value", "target_value"), shown, strict=True))
     yield notary.result(one.name, check, "" if equal else f"{check} differs", **values)
 
@@ -65,21 +58,6 @@ def _true(side: Aggregates) -> int:
     return int(side.total or 0)
 
 
-def _sum(one: Checked, side: Aggregates) -> Scalar | None:
+def _sum(one: Checked, side: Aggregates) -> str | None:
     """A total as people read it; that of no value is NULL on all sides."""
-    if side.total is None or not side.values:
-        return None
-    if one.source.kind is not Kind.DECIMAL:
-        return side.total
-    return f"{Decimal(side.total).scaleb(-(one.source.scale or 0), _EXACT):f}"
-
-
-def _close(one: Checked, source: Aggregates, target: Aggregates) -> bool:
-    """Whether two totals of floats are as near as the order of their terms lets them be; one that overflows is."""
-    if one.source.kind not in FLOATS or source.total is None or target.total is None:
-        return False
-    mine, theirs = float(source.total), float(target.total)
-    if not (math.isfinite(mine) and math.isfinite(theirs)):
-        return True
-    greatest = max(abs(float(bound or 0)) for bound in (target.least, target.greatest))
-    return abs(mine - theirs) <= float_bound(target.values, greatest)
+    return total_text(one, side.total) if side.total is not None and side.values else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, TypeVar
 
@@ -12,6 +11,7 @@ from lakeshift.check.probe import probe
 from lakeshift.check.step import with_defaults
 from lakeshift.errors import (
     ConfigInvalid,
+    FilesMissing,
     ObjectUnsupported,
     Problem,
     QueryFailed,
@@ -19,8 +19,10 @@ from lakeshift.errors import (
     StatementTooLarge,
     TargetMissing,
     TypeUnsupported,
+    ValidationFailed,
 )
 from lakeshift.inventory.query import QUERIED, identifier, result_sql
+from lakeshift.inventory.select import is_meant
 from lakeshift.inventory.step import Entry, entries_now, rule_of
 from lakeshift.load import history, sql
 from lakeshift.model import CheckResult, CheckStatus, Depth, Masking, TablePlan, TableRef, TargetRef
@@ -38,7 +40,6 @@ from lakeshift.validate.engines import (
     Joint,
     Meter,
     Terms,
-    comparable,
     in_sample,
     sampled,
     sampled_by,
@@ -52,14 +53,23 @@ from lakeshift.validate.matched import Matched, chosen, matched
 from lakeshift.validate.measure import Part
 from lakeshift.validate.row_results import records
 from lakeshift.validate.shown import Shown
-from lakeshift.validate.tied import tie_of
+from lakeshift.validate.tied import is_loose, tie_of
 from lakeshift.validate.unnested import as_named
 from lakeshift.views.plan import is_view
 
 T = TypeVar("T")
 # Stands in results for the run of a comparison that belongs to none.
 NO_RUN = ""
-DEFAULT_BYTES = 1024**4
+# What keeps a table from being compared, and no other one.
+_LEAVE_OUT = (
+    TypeUnsupported,
+    ObjectUnsupported,
+    TargetMissing,
+    QueryFailed,
+    StatementFailed,
+    FilesMissing,
+    ValidationFailed,
+)
 
 
 @dataclass(frozen=True)
@@ -110,7 +120,7 @@ class Checks:
 
     @property
     def equal(self) -> bool:
-        """True when something was compared, nothing has failed, and no table as a whole was left out."""
+        """True when something was compared, nothing has failed, and no table, or a depth of it, was left out."""
         bad = (one for one in self.results if one.status is CheckStatus.FAILED or _left_out(one))
         return bool(self.results) and not any(bad)
 
@@ -121,7 +131,7 @@ class Checks:
 
 
 def _left_out(one: CheckResult) -> bool:
-    return one.status is CheckStatus.NOT_CHECKED and not one.column
+    return one.status is CheckStatus.NOT_CHECKED and one.check == "table"
 
 
 def validate_config(ports: Ports, given: Migration, asked: Asked) -> Checks:
@@ -144,7 +154,7 @@ def validate_config(ports: Ports, given: Migration, asked: Asked) -> Checks:
     for entry in wanted:
         try:
             joints += _estimated(planner.pair(entry), asked, meter, terms)
-        except (TypeUnsupported, ObjectUnsupported, TargetMissing, QueryFailed) as error:
+        except _LEAVE_OUT as error:
             left_out.append(not_checked(entry.ref.id, str(error)))
     found = compared(joints, asked, meter, terms)
     wrong = {one.table for one in found.results if one.status is CheckStatus.FAILED}
@@ -176,6 +186,7 @@ class _Planner:
 
         Raises:
             TypeUnsupported, ObjectUnsupported: no run would migrate it.
+            FilesMissing, ValidationFailed: a file that keeps rows in quarantine is gone, or damaged.
         """
         if entry.refusal or entry.table is None:
             raise ObjectUnsupported(entry.refusal.message if entry.refusal else "it has no metadata")
@@ -187,8 +198,20 @@ class _Planner:
             plan = keyed(plan, entry.table, rule.incremental)
         # A view is read as it is now, not through a result that a run would have made.
         plan = plan.model_copy(update={"slices": ()}) if plan.query else plan
-        held = held_now(self._ports, self._warehouse, plan)
+        held = _held(self._ports, self._warehouse, plan)
         return Pair(plan, self._sources[entry.source_index], self._warehouse, held=held)
+
+
+def _held(ports: Ports, warehouse: Warehouse, plan: TablePlan) -> Held:
+    """The rows in quarantine. Raises FilesMissing where one of their files is gone."""
+    try:
+        return held_now(ports, warehouse, plan)
+    except KeyError as error:
+        raise FilesMissing(
+            "a file that keeps rows in quarantine whole is gone from the lake: what the target lacks cannot be told",
+            where=plan.source.id,
+            next_step="bring the file back, or migrate the table again.",
+        ) from error
 
 
 def compare_tables(ports: Ports, tables: Tables, asked: Asked) -> Checks:
@@ -215,7 +238,8 @@ def compare_tables(ports: Ports, tables: Tables, asked: Asked) -> Checks:
         plan = plan.model_copy(update={"query": query, "slices": ()})
     condition = on_target(plan, tables.where) if tables.where else ""
     pair = Pair(plan, source, warehouse, condition, tables.columns, tables.key)
-    meter = Meter(DEFAULT_BYTES if asked.max_bytes is None else asked.max_bytes)
+    limit = migration.validation.max_source_bytes
+    meter = Meter(limit if asked.max_bytes is None else asked.max_bytes)
     terms = Terms()
     return compared(_estimated(pair, asked, meter, terms), asked, meter, terms)
 
@@ -260,8 +284,8 @@ def _answered(joint: Joint, depth: Depth) -> Iterator[CheckResult]:
 def _estimated(pair: Pair, asked: Asked, meter: Meter, terms: Terms) -> list[tuple[Pair, Joint]]:
     """The table and its child tables, with what their questions would scan."""
     joints = list(_joints(pair, asked, meter, terms))
-    for _, joint in joints:
-        meter.expect(pair.source, pair.plan.source.id, joint.questions(asked.depth))
+    texts = [text for _, joint in joints for text in joint.questions(asked.depth)]
+    meter.expect(pair.source, pair.plan.source.id, texts)
     return joints
 
 
@@ -289,6 +313,7 @@ def _joints(pair: Pair, asked: Asked, meter: Meter, terms: Terms) -> Iterator[tu
         if asked.sample is not None:
             held = held.kept(partial(in_sample, columns=by, percent=asked.sample))
         source, target = (sampled(side, by, asked.sample) for side in sides)
+        parents = target_side(pair.warehouse, target_table(plan, tables[0][0], ()), pair.condition)
         joint = Joint(
             notary=notary(plan),
             columns=part.columns,
@@ -301,6 +326,8 @@ def _joints(pair: Pair, asked: Asked, meter: Meter, terms: Terms) -> Iterator[tu
             label=_label(asked),
             key=names,
             held=held,
+            parents=parents if is_loose(part.columns, tie, own.columns) else None,
+            tie=tie,
         )
         yield pair, joint
 
@@ -312,7 +339,7 @@ def _matched(pair: Pair, table: str, columns: Sequence[Checked]) -> Matched:
     if not found:
         step = "name it as schema.table." if pair.columns else "see whether it was published, and under which name."
         raise TargetMissing(f"the table {schema}.{table} does not exist", where=pair.plan.source.id, next_step=step)
-    return comparable(matched(columns, [row for row in found if _is_wanted(row, columns, pair)]))
+    return matched(columns, [row for row in found if _is_wanted(row, columns, pair)])
 
 
 def _is_wanted(row: Sequence[object], wanted: Sequence[Checked], pair: Pair) -> bool:
@@ -367,16 +394,11 @@ def named(names: Sequence[str], tables: Sequence[tuple[T, str, str]]) -> list[T]
     Raises:
         ConfigInvalid: a name that none has.
     """
-    lost = [name for name in names if not any(_means(name, *ids) for _, *ids in tables)]
+    lost = [name for name in names if not any(is_meant(name, *ids) for _, *ids in tables)]
     if lost:
         known = tuple(source for _, source, _ in tables[:50])
         raise ConfigInvalid(tuple(Problem("", "--table: there is no such table", name, known) for name in lost))
-    return [one for one, *ids in tables if not names or any(_means(name, *ids) for name in names)]
-
-
-def _means(name: str, *ids: str) -> bool:
-    own = (*ids, *(one.rpartition(".")[2] for one in ids))
-    return any(fnmatchcase(one, name) for one in own)
+    return [one for one, *ids in tables if not names or any(is_meant(name, *ids) for name in names)]
 
 
 def _source_ref(text: str) -> TableRef:

@@ -35,8 +35,8 @@ MAX_STATEMENT_BYTES = 100_000
 # Of a statement, what a group's columns take: the parent of a child table may take as much beside them, and the rest is
 # for conditions and names.
 _ROOM = 46_000
-# Columns that stand in every group of a table without a key.
-_ANCHORS = 8
+# Columns that stand in every group of a table without a key, and bytes of a key, or of these, that all groups share.
+_ANCHORS, _ANCHORS_ROOM = 32, _ROOM // 2
 _FOUR_DIGITS = 1_000
 # What the Data API lets one row of an answer have, less what surrounds values and the digits of short ones.
 # https://docs.aws.amazon.com/redshift/latest/mgmt/data-api.html
@@ -48,25 +48,35 @@ TOO_LONG = "#too long: "
 def groups(columns: Sequence[Checked], keys: Sequence[str] = ()) -> tuple[tuple[Checked, ...], ...]:
     """The columns in groups that one statement each has room for; nearly every table has one group.
 
-    All groups of a table begin with the same columns: those of `keys`, or else its first ones. A value that moved from
-    one row to another inside one group therefore changes rows of that group, whatever stands in the others.
+    All groups of a table begin with its `anchors`: a value that moved from one row to another, but for rows whose
+    anchors are equal, changes rows of its group, whatever stands in the others. See `told_apart` for these rows.
     """
     sizes = [_size(one) for one in columns]
     if sum(sizes) <= _ROOM:
         return (tuple(columns),)
-    anchors = [one for one in columns if one.name in keys] or list(columns[:_ANCHORS])
-    base = sum(_size(one) for one in anchors)
+    shared = anchors(columns, keys)
     found: list[list[Checked]] = []
-    room = 0
+    most, room = _ROOM - sum(map(_size, shared)), 0
     for one, size in zip(columns, sizes, strict=True):
-        if one in anchors:
+        if one in shared:
             continue
         if size > room:
-            found.append(list(anchors))
-            room = _ROOM - base
+            found.append([*shared])
+            room = most
         found[-1].append(one)
         room -= size
     return tuple(map(tuple, found))
+
+
+def anchors(columns: Sequence[Checked], keys: Sequence[str] = ()) -> tuple[Checked, ...]:
+    """The columns that all groups share: those of `keys`, or else the first ones, as far as there is room for them."""
+    found, room = [], _ANCHORS_ROOM
+    for one in [one for one in columns if one.name in keys] or columns[:_ANCHORS]:
+        room -= _size(one)
+        if room < 0:
+            break
+        found.append(one)
+    return tuple(found)
 
 
 def _size(one: Checked) -> int:
@@ -77,21 +87,15 @@ def _size(one: Checked) -> int:
     return len(", ".join([*selected, *terms, asked, ""]).encode())
 
 
-def segments(
-    dialect: Dialect, table_sql: str, columns: Sequence[Checked], count: int, where: str = "", keys: Sequence[str] = ()
-) -> list[str]:
-    """One SELECT for each group of the columns: segment, rows, sum of the rows' fingerprints, sums of the columns'.
+def segments(dialect: Dialect, table_sql: str, columns: Sequence[Checked], count: int, where: str = "") -> str:
+    """Segment, rows, sum of the rows' fingerprints, sums of the columns'.
 
     Args:
         table_sql: what stands behind FROM, without an alias, e.g. `"shop"."orders"` or what `child_table` gives.
+        columns: of one group, see `groups`.
         count: of segments, a power of two.
         where: condition on the table's rows.
-        keys: names of key columns, see `groups`.
     """
-    return [_segments(dialect, table_sql, group, count, where) for group in groups(columns, keys)]
-
-
-def _segments(dialect: Dialect, table_sql: str, columns: Sequence[Checked], count: int, where: str) -> str:
     sums = ", ".join(dialect.total.format(name) for name in ("_r", *(f"_f{k}" for k in range(len(columns)))))
     rows = with_rows(dialect, table_sql, columns, where)
     return f"SELECT _r & {count - 1}, COUNT(*), {sums}\nFROM ({rows}) AS t\nGROUP BY 1\nORDER BY 1"
@@ -229,3 +233,9 @@ def child_table(child_sql: str, parent_sql: str, parents: Sequence[Checked], whe
     rows = with_rows(REDSHIFT, parent_sql, groups(parents)[0], where, [f"{SCOPE}.{quoted(ROW_KEY)} AS _k"])
     joined = f"{child_sql} AS c LEFT JOIN ({rows}) AS p ON p._k = c.{quoted(ROW_KEY)}"
     return f"(SELECT c.*, p._r AS {quoted(PARENT)} FROM {joined})"
+
+
+def told_apart(dialect: Dialect, table_sql: str, columns: Sequence[Checked], where: str = "") -> str:
+    """How many rows there are, and how many of them the values of some columns tell apart."""
+    rows = with_rows(dialect, table_sql, columns, where)
+    return f"SELECT COUNT(*), COUNT(DISTINCT _r)\nFROM ({rows}) AS t"

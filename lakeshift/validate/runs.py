@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby
 
+import numpy as np
 import pyarrow as pa
 
 from lakeshift.check.step import migration_of
@@ -47,13 +49,14 @@ from lakeshift.validate.aggregated import aggregates_compared, columns_of
 from lakeshift.validate.aggregates import aggregates, aggregates_of
 from lakeshift.validate.canonical import column_fingerprints, row_fingerprints
 from lakeshift.validate.columns import Checked, checked, checked_child, value
-from lakeshift.validate.compare import Notary, notary, segments_compared, written_as
+from lakeshift.validate.compare import Notary, file_difference, notary, segments_compared
 from lakeshift.validate.confirm import changed_columns, explained, judged
-from lakeshift.validate.depth import names_of
+from lakeshift.validate.depth import Lake, names_of, source_and_lake
 from lakeshift.validate.dialects import SCOPE
 from lakeshift.validate.engines import Side, Terms, costing, target_side, target_table
+from lakeshift.validate.grouped import orphaned, untied
 from lakeshift.validate.matched import EXTRA, Matched, matched
-from lakeshift.validate.measure import Part, PartMeasure, keys_of
+from lakeshift.validate.measure import Facts, Part, PartMeasure, keys_of
 from lakeshift.validate.pairing import Pairing
 from lakeshift.validate.pairs import Asked, Checks, named, not_checked, shown_rows
 from lakeshift.validate.ranges import outside
@@ -61,10 +64,12 @@ from lakeshift.validate.row_results import TableRows
 from lakeshift.validate.rows import Bounds, Found, differences
 from lakeshift.validate.sides import Batches, EngineTable
 from lakeshift.validate.standing import Later, Standing, standing
-from lakeshift.validate.sums import Sums, segment_count
-from lakeshift.validate.tied import part_rows, tie_of
+from lakeshift.validate.sums import Integers, Sums, segment_count
+from lakeshift.validate.tied import is_loose, part_rows, tie_of
 
 _BY_CONFIG = "compare the source with the target, `lakeshift validate CONFIG`"
+# Keys whose fingerprints are held at once; more take more passes over the files.
+_KEYS_AT_ONCE = 2**24
 _FORGOTTEN = f"its plan is not kept any more: {_BY_CONFIG}"
 
 
@@ -202,20 +207,40 @@ class _Remains:
         parts = tuple(part for child, found in tables for part in self._parts(child, found.columns) if deep)
         tie = tie_of(tables[0][1].columns)
         lake = lake_of(self.ports, self.plan, self.extracted, Measures(parts, tie, self.later))
-        yield from (self._said.result("", "file", text) for text in lake.damage)
-        counted = self._counted(lake)
-        if self.plan.merge and lake.rows > int(counted.target_value or 0):
+        compared = source_and_lake(self._said, self.plan, self.extracted, lake)
+        yield from (one for one in compared if deep or one.check != "source_checksum")
+        if not lake.readable:
+            return
+        there = self._there()
+        kept = self._keys() if self.plan.merge and lake.rows > there else lake.rows
+        yield self._counted(kept, there)
+        if kept < lake.rows:
             why = f"keys have several rows in the lake, of which the target has the latest one: {_BY_CONFIG}"
             yield not_checked(self.plan.source.id, why, self.plan.run)
             return
-        yield counted
-        if lake.damage:
-            return
-        if deep:
-            names = [column.target for column in self.plan.columns]
-            yield from written_as(self._said, names, self.extracted.statistics, lake.statistics)
         for part, mine in zip(parts, lake.parts, strict=True):
             yield from self._part(terms, depth, part, tie, mine, lake.left)
+        for child, grouped in groupby(parts if depth.includes(Depth.CHECKSUM) else (), key=lambda part: part.child):
+            first, *more = grouped
+            yield from self._open(child, [one.columns for one in (first, *more)], tie, whole=tables[0][1].columns)
+
+    def _open(
+        self,
+        child: ChildPlan | None,
+        groups: Sequence[tuple[Checked, ...]],
+        tie: tuple[Checked, ...],
+        whole: Sequence[Checked],
+    ) -> Iterator[CheckResult]:
+        """What was not compared of a table; `whole`: the compared columns of its parent."""
+        name = in_table(child, "")
+        side, parent = (self._target(part, tie) for part in (Part(child, groups[0]), Part(None, tie)))
+
+        def ask(text: str) -> Sequence[Sequence[object]]:
+            return side.ask(text).rows
+
+        yield from untied(self._said, ask, side.dialect, side.table, groups, name, side.where)
+        if is_loose(groups[0], tie, whole):
+            yield from orphaned(self._said, ask, parent.dialect, parent.table, tie, name, parent.where)
 
     @property
     def _said(self) -> Notary:
@@ -239,19 +264,38 @@ class _Remains:
         if columns:
             yield from (Part(child, group) for group in questions.groups(columns, keys_of(self.plan, child)))
 
-    def _counted(self, lake: Lake) -> CheckResult:
-        start, side = time.monotonic(), self._target(Part(None, ()), ())
+    def _there(self) -> int:
+        """How many of the run's rows the target has."""
+        side = self._target(Part(None, ()), ())
         (row,) = side.ask(side.count()).rows
-        there = int(str(row[0]))
+        return int(str(row[0]))
+
+    def _keys(self) -> int:
+        """How many keys the lake's rows have: as many as the target has rows after a merge."""
+        key = tuple(one for one in checked(self.plan) if self.plan.merge and one.name in self.plan.merge.key)
+        passes = 1 + self.extracted.rows // _KEYS_AT_ONCE
+        return sum(len(np.unique(np.concatenate(self._key_prints(key, one, passes)))) for one in range(passes))
+
+    def _key_prints(self, key: Sequence[Checked], number: int, passes: int) -> list[Integers]:
+        """The fingerprints of the keys of all rows, one of so many parts of them."""
+        prints = (row_fingerprints(column_fingerprints(batch, key)) for batch in self._left())
+        return [one[one % passes == number] for one in prints]
+
+    def _left(self) -> Iterator[pa.RecordBatch]:
+        """The rows of the lake that can be told at the target."""
+        for file in self.extracted.files:
+            for batch in _reader(self.ports, file).batches():
+                yield outside(batch, self.plan, self.later)
+
+    def _counted(self, kept: int, there: int) -> CheckResult:
         whole = not (self.later or self.plan.increment) and self.source is not None
         return self._said.result(
             "",
             "rows",
-            "" if there == lake.rows else f"the target has {there:,} rows, the lake {lake.rows:,}",
+            "" if there == kept else f"the target has {there:,} rows, the lake {kept:,}",
             source_value=str(self.source) if whole else None,
-            lake_value=str(lake.rows),
+            lake_value=str(kept),
             target_value=str(there),
-            seconds=lake.seconds + time.monotonic() - start,
         )
 
     def _part(
@@ -263,7 +307,7 @@ class _Remains:
             yield from aggregated
             return
         start = time.monotonic()
-        (text,) = questions.segments(side.dialect, side.table, part.columns, mine.sums.segments, side.where)
+        text = questions.segments(side.dialect, side.table, part.columns, mine.sums.segments, side.where)
         theirs = questions.sums_of(side.ask(text).rows, len(part.columns), mine.sums.segments)
         *columns, whole = segments_compared(self._said, names_of(part), mine.sums, theirs)
         summed = [*columns, whole.model_copy(update={"column": in_table(part.child, "")})]
@@ -293,9 +337,7 @@ class _Remains:
         self, side: Side, part: Part, tie: tuple[Checked, ...], sums: tuple[Sums, Sums], most: int
     ) -> Found:
         def read() -> Iterator[pa.RecordBatch]:
-            for file in self.extracted.files:
-                for batch in _batches(self.ports, file):
-                    yield part_rows(outside(batch, self.plan, self.later), self.plan, part, tie)
+            return (part_rows(batch, self.plan, part, tie) for batch in self._left())
 
         target = EngineTable(side.dialect, side.table, part.columns, lambda text: side.ask(text).rows, side.where)
         pairing = Pairing(part.columns, keys_of(self.plan, part.child))
@@ -340,47 +382,53 @@ class Measures:
 
 
 @dataclass(frozen=True)
-class Lake:
-    """What the pass over a table's files has given.
+class Remaining(Lake):
+    """What the pass over a table's files has given; `rows` and `parts` are of those outside of the ranges.
 
     Attributes:
-        rows: those outside of the ranges that were left out.
-        statistics: of all rows, as they were taken while the files were written.
-        left: of the rows that were not left out.
-        damage: files that cannot be read, or hold other bytes.
+        left: statistics of the same rows.
     """
 
-    rows: int
-    statistics: Statistics
     left: Statistics
-    parts: tuple[PartMeasure, ...]
-    damage: tuple[str, ...]
-    seconds: float
 
 
-def lake_of(ports: Ports, plan: TablePlan, extracted: ExtractManifest, wanted: Measures) -> Lake:
+def lake_of(ports: Ports, plan: TablePlan, extracted: ExtractManifest, wanted: Measures) -> Remaining:
     """Read the lake's files once, row group by row group, in memory that does not grow."""
-    start, damage, count = time.monotonic(), [], 0
-    schema = rows.schema(plan.columns)
-    taken, kept = Accumulator(schema), Accumulator(schema)
-    segments = segment_count(extracted.rows, max((len(part.columns) for part in wanted.parts), default=1))
-    parts = [PartMeasure.nothing(len(part.columns), segments) for part in wanted.parts]
-    for file in extracted.files:
-        try:
-            for batch in _batches(ports, file):
-                taken.add(batch)
-                left = outside(batch, plan, wanted.without)
-                count += left.num_rows
-                if wanted.without:
-                    kept.add(left)
-                pairs = zip(parts, wanted.parts, strict=True)
-                parts = [_more(before, left, plan, part, wanted.tie) for before, part in pairs]
-        except (KeyError, ValidationFailed) as error:
-            what = error.what if isinstance(error, ValidationFailed) else "it is gone"
-            damage.append(f"the file {file.key} is damaged: {what}")
-    statistics = taken.result()
-    left_over = kept.result() if wanted.without else statistics
-    return Lake(count, statistics, left_over, tuple(parts), tuple(damage), time.monotonic() - start)
+    start, gauge = time.monotonic(), _Gauge(plan, wanted, extracted.rows)
+    facts = [_facts(ports, plan, file, gauge.add) for file in extracted.files]
+    differing = zip(extracted.files, map(file_difference, extracted.files, facts), strict=True)
+    return Remaining(
+        rows=gauge.rows,
+        bytes=sum(one.bytes for one in facts),
+        files=len(facts),
+        statistics=gauge.taken.result(),
+        parts=tuple(gauge.parts),
+        altered=tuple((file, why) for file, why in differing if why),
+        seconds=round(time.monotonic() - start, 3),
+        readable=not any(one.damage for one in facts),
+        left=(gauge.left or gauge.taken).result(),
+    )
+
+
+class _Gauge:
+    """Takes up row groups of a table's files."""
+
+    def __init__(self, plan: TablePlan, wanted: Measures, rows_about: int) -> None:
+        self._plan, self._wanted = plan, wanted
+        segments = segment_count(rows_about, max((len(part.columns) for part in wanted.parts), default=1))
+        self.parts = [PartMeasure.nothing(len(part.columns), segments) for part in wanted.parts]
+        self.taken = Accumulator(rows.schema(plan.columns))
+        self.left = Accumulator(rows.schema(plan.columns)) if wanted.without else None
+        self.rows = 0
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        self.taken.add(batch)
+        batch = outside(batch, self._plan, self._wanted.without)
+        self.rows += batch.num_rows
+        if self.left:
+            self.left.add(batch)
+        pairs = zip(self.parts, self._wanted.parts, strict=True)
+        self.parts = [_more(before, batch, self._plan, part, self._wanted.tie) for before, part in pairs]
 
 
 def _more(
@@ -392,9 +440,21 @@ def _more(
     return before.plus(row_fingerprints(prints), prints, [value(found, one) for one in part.columns])
 
 
-def _batches(ports: Ports, file: LakeFile) -> Iterator[pa.RecordBatch]:
+def _facts(ports: Ports, plan: TablePlan, file: LakeFile, take: Callable[[pa.RecordBatch], None]) -> Facts:
+    """What a file says by itself, while its row groups are taken up."""
+    try:
+        reader, planned = _reader(ports, file), rows.schema(plan.columns)
+        if (reader.schema.names, reader.schema.types) != (planned.names, planned.types):
+            return Facts(damage="it has other columns than were planned")
+        for batch in reader.batches():
+            take(batch)
+        return Facts(bytes=ports.objects.size(ports.places.lake, file.key), sha256=reader.sha256())
+    except ValidationFailed as error:
+        return Facts(damage=error.what)
+    except KeyError:
+        return Facts(damage="it is gone")
+
+
+def _reader(ports: Ports, file: LakeFile) -> LakeFileReader:
     lake = ports.places.lake
-    reader = LakeFileReader(partial(ports.objects.read_range, lake, file.key), ports.objects.size(lake, file.key))
-    yield from reader.batches()
-    if reader.sha256() not in ("", file.sha256):
-        raise ValidationFailed("it has other bytes than were written")
+    return LakeFileReader(partial(ports.objects.read_range, lake, file.key), ports.objects.size(lake, file.key))

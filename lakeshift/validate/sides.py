@@ -15,8 +15,9 @@ from lakeshift.lake.reader import LakeFileReader
 from lakeshift.model import LakeFile, TablePlan
 from lakeshift.ports import Ports
 from lakeshift.validate import questions
+from lakeshift.validate.asked import Ask
 from lakeshift.validate.canonical import column_fingerprints, row_fingerprints
-from lakeshift.validate.columns import Checked, checked, child_batch, value
+from lakeshift.validate.columns import Checked, checked, value
 from lakeshift.validate.dialects import Dialect
 from lakeshift.validate.exact import of_lake, of_text
 from lakeshift.validate.measure import Part, keys_of
@@ -24,6 +25,7 @@ from lakeshift.validate.pairing import Row
 from lakeshift.validate.questions import groups
 from lakeshift.validate.rows import Cut
 from lakeshift.validate.sums import Integers
+from lakeshift.validate.tied import part_rows
 
 # Rows of a table in an engine that come with their values at the first look.
 _DIRECT_ROWS = 5_000
@@ -34,10 +36,10 @@ _FEW = 8
 # A 64-bit number in a list, with its sign, comma and blank.
 _DIGITS = 22
 _ALL = Cut(1, (0,))
-# Rows of a cut are kept from the first look on as long as they have no more bytes; beyond, they are read again.
+# Rows of a cut are kept from the first look on as long as they have no more bytes; beyond, they are read again. So
+# many bytes of long values are held at once.
 _KEPT_BYTES = 64 * 2**20
 
-Ask = Callable[[str], Sequence[Sequence[object]]]
 _Piece = tuple[pa.RecordBatch, Integers]
 
 
@@ -204,13 +206,14 @@ class EngineTable:
         return max(1, (questions.MAX_STATEMENT_BYTES - len(text.encode())) // _DIGITS)
 
     def _read(self, answer: Sequence[Sequence[object]]) -> Iterator[Row]:
-        """Rows of an answer, with the values that it had no room for."""
-        long = self._long_values(answer)
-        for row in answer:
-            fingerprint = _print_of(row)
-            texts = (long.get((place, fingerprint), text) for place, text in enumerate(row[1:]))
-            values = (of_text(text, one.source) for text, one in zip(texts, self.columns, strict=True))
-            yield Row(fingerprint, tuple(values))
+        """Rows of an answer, with the values that it had no room for, as many of these at once as may be kept."""
+        for rows in _within(answer, _KEPT_BYTES):
+            long = self._long_values(rows)
+            for row in rows:
+                fingerprint = _print_of(row)
+                texts = (long.get((place, fingerprint), text) for place, text in enumerate(row[1:]))
+                values = (of_text(text, one.source) for text, one in zip(texts, self.columns, strict=True))
+                yield Row(fingerprint, tuple(values))
 
     def _long_values(self, answer: Sequence[Sequence[object]]) -> Mapping[tuple[int, int], bytes]:
         """Values that are too long for an answer, by the places of their columns and their rows' fingerprints."""
@@ -260,6 +263,20 @@ def _size_of(text: object) -> int:
     return int(str(text).removeprefix(questions.TOO_LONG)) if long else 0
 
 
+def _within(answer: Sequence[Sequence[object]], most: int) -> Iterator[Sequence[Sequence[object]]]:
+    """Rows of an answer in pieces whose long values have at most so many bytes, or that are one row."""
+    found: list[Sequence[object]] = []
+    room = most
+    for row in answer:
+        size = sum(map(_size_of, row[1:]))
+        if found and size > room:
+            yield found
+            found, room = [], most
+        found.append(row)
+        room -= size
+    yield found
+
+
 def _some(numbers: Sequence[int], most: int) -> Iterator[Sequence[int]]:
     return (numbers[start : start + most] for start in range(0, len(numbers), most))
 
@@ -274,17 +291,10 @@ def of_lake_files(ports: Ports, plan: TablePlan, files: Sequence[LakeFile], part
             reader = LakeFileReader(partial(ports.objects.read_range, ports.places.lake, file.key), size)
             yield from reader.batches()
 
-    child = part.child
-    if child is None:
-        return Batches(read, part.columns)
-    # The row that a generated key stands for is known by the fingerprint of its parent's first part.
-    parents = groups(checked(plan), keys_of(plan))[0] if any(one.is_row_key for one in part.columns) else ()
+    tie = parents_of(plan, part)
+    return Batches(lambda: (part_rows(batch, plan, part, tie) for batch in read()), part.columns)
 
-    def exploded() -> Iterator[pa.RecordBatch]:
-        for batch in read():
-            rows = (
-                row_fingerprints(column_fingerprints(batch, parents)) if parents else np.zeros(batch.num_rows, np.int64)
-            )
-            yield child_batch(batch, plan, child, rows)
 
-    return Batches(exploded, part.columns)
+def parents_of(plan: TablePlan, part: Part) -> tuple[Checked, ...]:
+    """The columns that tell the parents of a part with a generated key apart: those of the table's first part."""
+    return groups(checked(plan), keys_of(plan))[0] if any(one.is_row_key for one in part.columns) else ()

@@ -1,7 +1,7 @@
 """The source's own sums of a run's rows, and what makes the lake's sums comparable with them.
 
 Rows with values that the target cannot hold are not in the loaded files, or not as they are in the source. They stand
-whole in files beside them, so that sums of the source are those of the lake and of `held_sums` together.
+whole in files beside them, so that sums of the source are those of the lake and of `held_of` together.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 import pyarrow as pa
 
 from lakeshift.errors import ScanLimitExceeded
 from lakeshift.lake.quarantine import Sorter
 from lakeshift.lake.reader import LakeFileReader
-from lakeshift.model import ExtractManifest, SideFile, TablePlan
+from lakeshift.model import ExtractManifest, TablePlan
 from lakeshift.ports import Ports, Source
 from lakeshift.validate import questions
-from lakeshift.validate.canonical import column_fingerprints, row_fingerprints
-from lakeshift.validate.columns import checked, child_batch
+from lakeshift.validate.columns import checked
 from lakeshift.validate.engines import source_columns, source_table
-from lakeshift.validate.held import negative
+from lakeshift.validate.held import Held
 from lakeshift.validate.measure import Part
-from lakeshift.validate.sums import Integers, Sums
+from lakeshift.validate.sides import parents_of
+from lakeshift.validate.sums import Sums
+from lakeshift.validate.tied import part_rows
 
 
 @dataclass(frozen=True)
@@ -68,42 +68,17 @@ def source_sums(source: Source, plan: TablePlan, parts: Sequence[Part], segments
 
 def _question(source: Source, plan: TablePlan, part: Part, segments: int) -> str:
     table = source_table(source.relation(plan), plan, part, checked(plan))
-    (text,) = questions.segments(questions.BIGQUERY, table, source_columns(part), segments)
-    return text
+    return questions.segments(questions.BIGQUERY, table, source_columns(part), segments)
 
 
-def held_sums(
-    ports: Ports, plan: TablePlan, extracted: ExtractManifest, parts: Sequence[Part], segments: int
-) -> tuple[Sums, ...]:
-    """What the source's sums have beyond those of the loaded files: held rows as they were, less the mended ones.
+def held_of(ports: Ports, plan: TablePlan, extracted: ExtractManifest, part: Part) -> Held:
+    """The rows of a part that are not in the loaded files as they are in the source: whole, and as they were mended."""
+    sorter, files = Sorter(plan), [file.held.file for file in extracted.files if file.held]
 
-    Returns:
-        Sums that may be negative, to be added to the lake's, in the order of the parts.
-    """
-    total = [Sums.nothing(len(part.columns), segments) for part in parts]
-    sorter = Sorter(plan)
-    for held in (file.held for file in extracted.files if file.held):
-        for batch in _batches(ports, held.file):
-            whole = batch_sums(batch, plan, parts, segments)
-            loaded = batch_sums(sorter.sort(batch).kept, plan, parts, segments)
-            total = [one + more + negative(less) for one, more, less in zip(total, whole, loaded, strict=True)]
-    return tuple(total)
+    def read() -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
+        for file in files:
+            reader = LakeFileReader(partial(ports.objects.read_range, ports.places.lake, file.key), file.bytes)
+            yield from ((batch, sorter.sort(batch).kept) for batch in reader.batches())
 
-
-def batch_sums(batch: pa.RecordBatch, plan: TablePlan, parts: Sequence[Part], segments: int) -> list[Sums]:
-    """Sums of the rows of a batch of the lake, for the table and its child tables."""
-    identities: Integers = np.empty(0, np.int64)
-    found = []
-    for number, part in enumerate(parts):
-        rows = child_batch(batch, plan, part.child, identities) if part.child else batch
-        values = column_fingerprints(rows, part.columns)
-        prints = row_fingerprints(values)
-        # Children are tied to their parents by the rows' fingerprints of the first part.
-        identities = identities if number else prints
-        found.append(Sums.of(prints, values, segments))
-    return found
-
-
-def _batches(ports: Ports, file: SideFile) -> Iterator[pa.RecordBatch]:
-    reader = LakeFileReader(partial(ports.objects.read_range, ports.places.lake, file.key), file.bytes)
-    yield from reader.batches()
+    tie = parents_of(plan, part)
+    return Held(read).kept(lambda batch: part_rows(batch, plan, part, tie)) if files else Held()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -30,7 +30,6 @@ from lakeshift.model import (
     LakeFile,
     Rows,
     Span,
-    Statistics,
     TablePlan,
     TableRecord,
     TableState,
@@ -42,9 +41,10 @@ from lakeshift.ports import Ports, Warehouse
 from lakeshift.spec import Migration
 from lakeshift.validate import results
 from lakeshift.validate.anomaly import results_of
+from lakeshift.validate.asked import Ask, asked
 from lakeshift.validate.compare import notary
 from lakeshift.validate.depth import Deep
-from lakeshift.validate.increments import check_append, check_keys, check_merge
+from lakeshift.validate.increments import check_append, check_key, check_merge, declared_keys
 from lakeshift.validate.measure import Question
 from lakeshift.validate.trend import look_back, profile_of
 
@@ -152,31 +152,52 @@ class _Gate:
         Raises:
             ValidationFailed: at the first depth at which something differs.
         """
-        plan, warehouse, extracted = self.plan, self.warehouse, self.extracted
-        self._check("schema", partial(_schema, warehouse, plan))
+        ask = partial(self._asked, out_of_time)
+        self._check("schema", partial(_schema, self.warehouse, self.plan))
         if self.terms.depth.includes(Depth.AGGREGATES):
-            self.deep = Deep(self.ports, warehouse, plan, self.terms, extracted, self.attempt, self.since)
-            if not self.deep.read(out_of_time):
+            self.deep = Deep(self.ports, ask, self.plan, self.terms, self.extracted, self.attempt)
+            if not self.deep.read(out_of_time) or out_of_time():
                 return False
             self.found += self.deep.source_and_lake()
             if not self.deep.known.readable:
                 self._stop()
         self._counted()
-        self._check("quarantine", partial(_quarantined, warehouse, plan, extracted))
-        if self.terms.depth.includes(Depth.COUNT):
-            self._unique()
-        self._check("key", partial(check_merge, warehouse, plan, extracted))
-        if plan.append:
-            self._check("append", partial(check_append, warehouse, plan, plan.append))
-        for child in plan.children:
+        self._check("quarantine", partial(_quarantined, self.warehouse, self.plan, self.extracted))
+        self._keys(ask)
+        for child in self.plan.children:
             self._elements(child)
         if self.deep:
-            self.found += self.deep.lake_and_target(out_of_time)
-            self._ask_source(self.deep, out_of_time)
+            self._compared(self.deep, out_of_time)
         if self.terms.anomalies != "off":
             self._look_back()
+        if self.deep and results.passed(self.found):
+            self._ask_source(self.deep, out_of_time)
         self._stop()
         return True
+
+    def _asked(self, out_of_time: Question, text: str) -> Sequence[Sequence[object]]:
+        """An answer about staging, which does not change while it is looked at: said once, by whatever call."""
+        look = str(self.attempt), self.since.isoformat()
+        token = sql.token(self.plan.run, self.plan.source.id, "validate", *look, text)
+        return asked(self.warehouse, text, token, out_of_time)
+
+    def _keys(self, ask: Ask) -> None:
+        """What is declared a key, and what an increment goes by."""
+        plan = self.plan
+        if self.terms.depth.includes(Depth.COUNT):
+            for what, key in declared_keys(plan):
+                # Deeper, the rows themselves say which are too many.
+                self._check("unique", partial(check_key, ask, plan, what, key), later=self.deep is not None)
+        if plan.merge:
+            self._check("key", partial(check_merge, ask, self.warehouse, plan, plan.merge, self.extracted))
+        if plan.append:
+            self._check("append", partial(check_append, ask, plan, plan.append))
+
+    def _compared(self, deep: Deep, out_of_time: Question) -> None:
+        """The rows of lake and target; where they are within the tolerance, so are the counts of child tables."""
+        compared = deep.lake_and_target(out_of_time)
+        within = self.terms.depth.includes(Depth.CHECKSUM) and results.passed(compared)
+        self.found = [_within(one) if within and one.check == "elements" else one for one in self.found] + compared
 
     def _ask_source(self, deep: Deep, out_of_time: Question) -> None:
         """The source's own sums, where they are wanted; a reload has no source any more but the lake."""
@@ -207,23 +228,17 @@ class _Gate:
         if not self.deep:
             self._stop()
 
-    def _unique(self) -> None:
-        """Keys that name one row. Deeper, the rows themselves say which are too many."""
-        try:
-            self._check("unique", partial(check_keys, self.warehouse, self.plan))
-        except ValidationFailed:
-            if not self.deep:
-                raise
-
     def _elements(self, child: ChildPlan) -> None:
-        """Rows of a child table. Deeper, the rows themselves say which are missing, if it has the columns for that."""
-        look = partial(_child, self.warehouse, self.plan, child, self.extracted.statistics)
-        try:
-            self._check("elements", look, child.table)
-        except ValidationFailed:
-            name = sql.child_staging_name(self.plan, child)
-            if not self.deep or child_difference(self.warehouse, self.plan, child, name) != "":
-                raise
+        """Rows of a child table. Deeper, the rows themselves say which are missing."""
+        self._check("schema", partial(_child_schema, self.warehouse, self.plan, child), child.table)
+        elements = elements_of(child, self.extracted.statistics) if self.extracted.rows else 0
+        if elements is None:
+            why = "its elements were not counted while they were written"
+            not_checked = CheckStatus.NOT_CHECKED
+            self.found.append(notary(self.plan).result(child.table, "elements", why, status=not_checked))
+            return
+        look = partial(_elements_there, self.warehouse, self.plan, child, elements)
+        self._check("elements", look, child.table, later=self.deep is not None)
 
     def _tolerated(self, wrong: str, **more: Any) -> CheckResult:
         """The result of the counts; the target may lack, or have too many, as many rows as may differ."""
@@ -234,13 +249,15 @@ class _Gate:
             more |= {"status": CheckStatus.OK}
         return notary(self.plan).result("", "rows", wrong, **more)
 
-    def _check(self, check: str, look: Callable[[], None], column: str = "") -> None:
-        """One check that raises where something differs."""
+    def _check(self, check: str, look: Callable[[], None], column: str = "", *, later: bool = False) -> None:
+        """One check that raises where something differs; `later`: not yet, since what follows says more of it."""
         begun, make = time.perf_counter(), notary(self.plan).result
         try:
             look()
         except ValidationFailed as error:
             self.found.append(make(column, check, error.what, seconds=_since(begun)))
+            if later:
+                return
             raise
         self.found.append(make(column, check, seconds=_since(begun)))
 
@@ -266,16 +283,24 @@ def _schema(warehouse: Warehouse, plan: TablePlan) -> None:
         )
 
 
-def _child(warehouse: Warehouse, plan: TablePlan, child: ChildPlan, measured: Statistics | None) -> None:
-    """A child table has as many rows as its array had elements, or its parent rows, when the files were written."""
+def _within(one: CheckResult) -> CheckResult:
+    if one.status is not CheckStatus.FAILED:
+        return one
+    return one.model_copy(update={"status": CheckStatus.OK, "difference": f"{one.difference}, within the tolerance"})
+
+
+def _child_schema(warehouse: Warehouse, plan: TablePlan, child: ChildPlan) -> None:
     different = child_difference(warehouse, plan, child, sql.child_staging_name(plan, child))
     if different != "":
         raise ValidationFailed(
             f"{child.table} differs from the plan: {different or 'it is not there'}", where=child.path or plan.source.id
         )
-    elements = elements_of(child, measured)
+
+
+def _elements_there(warehouse: Warehouse, plan: TablePlan, child: ChildPlan, elements: int) -> None:
+    """A child table has as many rows as its array had elements, or its parent rows, when the files were written."""
     found = int(str(warehouse.query(sql.count_child(plan, child))[0][0]))
-    if elements is not None and found != elements:
+    if found != elements:
         raise ValidationFailed(
             f"{child.table} has {found} rows for {elements} "
             + (f"elements of {child.path}" if child.path else f"of {plan.source.id}"),

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakeshift.lake import layout
+from lakeshift.validate import wkt
 
 if TYPE_CHECKING:
     # The layer leaves NumPy's typing out.
@@ -185,15 +186,22 @@ def _without_blanks(text: pa.Array) -> pa.Array:
 
 # What may have another text: numbers with a point, a power or a sign, or that begin with a zero.
 _ODD_NUMBERS = r"[.+]|[0-9]E|(?:^|[^0-9.])0[0-9]"
-# As many digits as tell every double from every other one.
-SHAPE_DIGITS = 17
 _NUMBERS = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:E[+-]?\d+)?")
+_POINT_ENDS = re.compile(r"[0-9.][,)]")
 
 
 def shape_texts(text: pa.Array) -> pa.Array:
-    """WKT in capitals, with one blank where one must be and none elsewhere, and numbers as C's `%.17g` prints them."""
+    """WKT in capitals, with one blank where one must be and none elsewhere, and numbers as C's `%.17g` prints them.
+
+    Those of shapes of many points have fewer digits, see `wkt`.
+    """
     found = pc.utf8_upper(text.cast(_TEXT))
     found = pc.replace_substring_regex(found, r"\s+", " ")
     found = pc.utf8_trim(pc.replace_substring_regex(found, r" ?([(),]) ?", r"\1"), " ")
     odd = pc.match_substring_regex(found, _ODD_NUMBERS)
-    return _mended(found, found, odd, lambda one: _NUMBERS.sub(lambda each: f"{float(each[0]):.{SHAPE_DIGITS}g}", one))
+    return _mended(found, found, odd, _rounded)
+
+
+def _rounded(shape: str) -> str:
+    significant = wkt.digits(len(_POINT_ENDS.findall(shape)))
+    return _NUMBERS.sub(lambda each: f"{float(each[0]):.{significant}g}", shape)

@@ -1,11 +1,11 @@
-"""The rows of a child table in BigQuery, where they are elements of arrays: GoogleSQL. Pure.
+"""The rows of a child table in BigQuery, where they are elements of arrays, or columns beside others: GoogleSQL. Pure.
 
 https://cloud.google.com/bigquery/docs/reference/standard-sql/query-syntax#unnest_operator
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from lakeshift.inventory.query import identifier
@@ -16,7 +16,7 @@ from lakeshift.validate.dialects import BIGQUERY, PARENT, SCOPE
 from lakeshift.validate.layers import with_rows
 from lakeshift.validate.questions import groups
 
-_OWNER = "__ls_array"
+_OWNER = "__ls_owner"
 
 
 def as_named(one: Checked) -> Checked:
@@ -31,26 +31,29 @@ def child_relation(relation: str, plan: TablePlan, child: ChildPlan, parents: Se
         relation: the rows of its parent.
         parents: the parent's compared columns, whose fingerprint ties rows to it where the key is generated.
     """
-    owner = child.path.split(".", maxsplit=1)[0]
+    owners = [child.path.split(".", maxsplit=1)[0]] if child.steps else [part.path for part in child.parts]
     sources = {column.target: column.source.name for column in plan.columns}
     generated = any(key == ROW_KEY for key, _ in child.key)
     keys = [f"t.{identifier(sources[key])} AS {identifier(name)}" for key, name in child.key if key != ROW_KEY]
     keys += [f"t.{PARENT}"] if generated else []
-    steps = list(_steps(plan, child, f"t.{_OWNER if generated else identifier(owner)}"))
+    names = [f"{_OWNER}{number}" if generated else identifier(owner) for number, owner in enumerate(owners)]
+    steps = list(_steps(plan, child, f"t.{names[0]}"))
     places = [f"o{number} AS {identifier(name)}" for number, name in enumerate(child.positions, 1)]
-    parts = [f"{_inside(f'e{len(steps)}', child.path, part.path)} AS {identifier(part.target)}" for part in child.parts]
+    inside = [_inside(f"e{len(steps)}", child.path, part.path) for part in child.parts]
+    values = inside if steps else [f"t.{name}" for name in names]
+    parts = [f"{value} AS {identifier(part.target)}" for value, part in zip(values, child.parts, strict=True)]
     arrays = "".join(
         f", UNNEST({array}) AS e{number} WITH OFFSET AS o{number}" for number, array in enumerate(steps, 1)
     )
-    rows = _parents(relation, parents, owner) if generated else relation
+    rows = _parents(relation, parents, dict(zip(names, owners, strict=True))) if generated else relation
     return f"(SELECT {', '.join([*keys, *places, *parts])} FROM {rows} AS t{arrays})"  # noqa: S608
 
 
-def _parents(relation: str, parents: Sequence[Checked], owner: str) -> str:
-    """The rows that have the arrays, with their fingerprints, which tie the elements to them."""
-    more = [f"{SCOPE}.{identifier(owner)} AS {_OWNER}"]
+def _parents(relation: str, parents: Sequence[Checked], owners: Mapping[str, str]) -> str:
+    """The rows that have the child's columns, by other names, with the fingerprints that tie a child's rows to them."""
+    more = [f"{SCOPE}.{identifier(owner)} AS {name}" for name, owner in owners.items()]
     rows = with_rows(BIGQUERY, relation, groups(parents)[0], more=more)
-    return f"(SELECT {_OWNER}, _r AS {PARENT} FROM ({rows}) AS p)"  # noqa: S608
+    return f"(SELECT {', '.join(owners)}, _r AS {PARENT} FROM ({rows}) AS p)"  # noqa: S608
 
 
 def _steps(plan: TablePlan, child: ChildPlan, at: str) -> Iterator[str]:
@@ -59,6 +62,8 @@ def _steps(plan: TablePlan, child: ChildPlan, at: str) -> Iterator[str]:
     Args:
         at: the column that holds them all.
     """
+    if not child.steps:
+        return
     first, *names = child.path.split(".")
     column, number = next(one.source for one in plan.columns if one.source.name == first), 0
     for name in [*names, ""]:

@@ -3,6 +3,10 @@
 Engines write the same shape as `POINT(1 2)`, `POINT (1.0 2.0)` or `Point(1 2)`; the points of a MULTIPOINT with
 parentheses or without; a third coordinate with the letter Z or without. Order counts: the points of a line, the rings
 of a polygon and the first point of a ring are the shape's own.
+
+Redshift's ST_AsText fails beyond 64 KB. 17 digits, which tell every double from every other one, make short numbers
+long, and no other form is shorter for all shapes. So a shape of many points has 15 digits everywhere: its text is no
+longer than the one that it was loaded as, since a number of more digits is cut and one of fewer stays.
 https://www.ogc.org/standard/sfa, https://docs.aws.amazon.com/redshift/latest/dg/ST_AsText-function.html
 """
 
@@ -10,12 +14,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 _TOKEN = re.compile(r"\s*([A-Za-z]+|[(),]|[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
 _SRID = re.compile(r"\s*SRID\s*=\s*(\d+)\s*;", re.IGNORECASE)
 _NAMED = re.compile(r"([A-Z]+?)(ZM|Z|M)?")
 _DIMENSIONS = {2: "", 3: "Z", 4: "ZM"}
 _EMPTY = "EMPTY"
+DIGITS, DIGITS_OF_MANY = 17, 15
+MANY_POINTS = 512
+"""More points than these are many: up to here no text is too long, with four coordinates of 24 characters each."""
+
+
+def digits(points: int) -> int:
+    """Significant digits of the coordinates of a shape with so many points."""
+    return DIGITS_OF_MANY if points > MANY_POINTS else DIGITS
 
 
 def normalised(text: str) -> str:
@@ -31,6 +44,8 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self._words = _words(text)
         self._at = 0
+        ends = (mark in ",)" and word[-1] in "0123456789." for word, mark in pairwise(self._words))
+        self._digits = digits(sum(ends))
 
     def whole(self) -> str:
         """The shape that the text is."""
@@ -67,7 +82,7 @@ class _Reader:
         def coordinates() -> str:
             found = []
             while self._next() not in {"", ",", "(", ")"}:
-                found.append(_coordinate(self._take()))
+                found.append(_coordinate(self._take(), self._digits))
             sizes.add(len(found))
             return " ".join(found)
 
@@ -103,9 +118,9 @@ def _words(text: str) -> list[str]:
     return found
 
 
-def _coordinate(word: str) -> str:
+def _coordinate(word: str, significant: int) -> str:
     # Adding 0.0 makes 0.0 of -0.0, which is the same place.
-    return repr(float(word) + 0.0)
+    return repr(float(f"{float(word):.{significant}g}") + 0.0)
 
 
 def _dimension(sizes: set[int]) -> str:

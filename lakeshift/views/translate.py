@@ -51,6 +51,7 @@ def known_table(plan: TablePlan) -> Known:
     reasons = {column.source.name.lower(): _other_form(column) for column in plan.columns}
     other = {name: reason for name, reason in reasons.items() if reason}
     other |= {name.lower(): f"it is in {one.target} on the target" for one in plan.columns for name in one.folds}
+    other |= {name.lower(): f"it is in {table} on the target" for name, (table, _) in plan.elsewhere.items()}
     other |= {name.lower(): "the config leaves it in the source" for name in plan.skipped}
     same = [column.source for column in plan.columns if column.source.name.lower() not in other]
     return Known(plan.target, _columns(same), other)

@@ -6,6 +6,9 @@ from lakeshift.load.pending import Wanted, pending
 from lakeshift.ports import Ports
 from lambdas.step import Context, Event, step
 
+# A question is waited for about a minute, a drop for 20 s.
+MARGIN_MILLISECONDS = 120_000
+
 
 class Execution(Event):
     """The execution of the load machine that asks, and the tables that its starter named, if any."""
@@ -15,9 +18,11 @@ class Execution(Event):
 
 
 @step(Execution)
-def handler(event: Execution, ports: Ports, _context: Context) -> dict[str, Any]:
+def handler(event: Execution, ports: Ports, context: Context) -> dict[str, Any]:
     """List the tables that wait for their load."""
-    waiting = pending(ports, event.execution, event.wanted)
+    waiting = pending(
+        ports, event.execution, event.wanted, lambda: context.get_remaining_time_in_millis() < MARGIN_MILLISECONDS
+    )
     return {
         "count": waiting.count,
         "items": {"bucket": waiting.bucket, "key": waiting.key},

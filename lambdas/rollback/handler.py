@@ -7,6 +7,9 @@ from lakeshift.ports import Ports
 from lakeshift.report.step import report
 from lambdas.step import Context, Event, step
 
+# The transaction of one table is waited for five minutes, and the report is still to be written.
+MARGIN_MILLISECONDS = 360_000
+
 
 class Rollback(Event):
     """A run, and one of its tables or none for all."""
@@ -16,8 +19,8 @@ class Rollback(Event):
 
 
 @step(Rollback)
-def handler(event: Rollback, ports: Ports, _context: Context) -> dict[str, Any]:
-    """Take it back table by table, and report on the run anew."""
-    done = rollback(ports, event.run, event.table)
+def handler(event: Rollback, ports: Ports, context: Context) -> dict[str, Any]:
+    """Take it back table by table while there is time, and report on the run anew."""
+    done = rollback(ports, event.run, event.table, lambda: context.get_remaining_time_in_millis() < MARGIN_MILLISECONDS)
     report(ports, event.run, refresh=True)
     return done.model_dump()

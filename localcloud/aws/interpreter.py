@@ -142,14 +142,18 @@ def _read_once(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     The tree of a text is kept. States are made of it anew each time, because they remember their execution.
     """
     trees: dict[str, Any] = {}
+    lock = threading.Lock()
 
     def read(definition: str) -> tuple[Any, Any]:
-        tree = trees.get(definition)
+        with lock:
+            tree = trees.get(definition)
         if tree is not None:
             return Preprocessor().visit(tree), tree
-        program, trees[definition] = parse(definition)
-        if len(trees) > DEFINITIONS_KEPT:
-            trees.pop(next(iter(trees)), None)
+        program, tree = parse(definition)
+        with lock:
+            trees[definition] = tree
+            if len(trees) > DEFINITIONS_KEPT:
+                del trees[next(iter(trees))]
         return program, tree
 
     return read
@@ -177,31 +181,54 @@ def _counted(evaluate: Callable[..., None], entered: Callable[[], None]) -> Call
     return evaluate_counted
 
 
+@dataclass(frozen=True)
+class Poll:
+    """Looks whether a job run or an execution has ended, and can stop it."""
+
+    look: Callable[[], Any]
+    stop: Callable[[], Any]
+
+    def __call__(self) -> Any:
+        return self.look()
+
+
 def _wait_for_children(wait_closed: Callable[[str, float], None], stop_child: Callable[[str], None]) -> None:
     replace_members(state_task_service_callback, _DELAY_SECONDS_SYNC_CONDITION_CHECK=POLL_SECONDS)
     for name in ("_build_sync_resolver", "_build_sync2_resolver"):
         build = getattr(StateTaskServiceSfn, name)
         replace_members(StateTaskServiceSfn, **{name: _waiting(build, wait_closed, stop_child)})
+    replace_members(StateTaskServiceSfn, _eval_sync=_stopping(StateTaskServiceSfn._eval_sync))
 
 
 def _waiting(
     build: Callable[..., Any], wait_closed: Callable[[str, float], None], stop_child: Callable[[str], None]
-) -> Callable[..., Any]:
+) -> Callable[..., Poll]:
     """Lets the poll of `.sync` sleep until the child ends, so that waiting costs nothing."""
 
-    def build_waiting(task: Any, env: Any, **arguments: Any) -> Callable[[], Any]:
+    def build_waiting(task: Any, env: Any, **arguments: Any) -> Poll:
         child: str = env.stack[-1]["ExecutionArn"]
         resolve = build(task, env=env, **arguments)
 
         def resolve_when_closed() -> Any:
             wait_closed(child, CHILD_WAIT_SECONDS)
-            if not env.is_running():
-                stop_child(child)
-            return resolve()
+            return resolve() if env.is_running() else None
 
-        return resolve_when_closed
+        return Poll(resolve_when_closed, lambda: stop_child(child))
 
     return build_waiting
+
+
+def _stopping(wait: Callable[..., Any]) -> Callable[..., Any]:
+    """Step Functions stops what a task waits for when its execution is stopped or its time is over; moto leaves it."""
+
+    def wait_or_stop(task: Any, *, env: Any, sync_resolver: Poll, **given: Any) -> Any:
+        outcome = wait(task, env=env, sync_resolver=sync_resolver, **given)
+        # What has ended is a dictionary; anything else says that nobody waits any more.
+        if not isinstance(outcome, dict):
+            sync_resolver.stop()
+        return outcome
+
+    return wait_or_stop
 
 
 def _repair_start_execution(clients: Clients) -> None:
@@ -243,38 +270,14 @@ def _repair_glue() -> None:
     replace_members(StateTaskServiceGlue, _build_sync_resolver=_stoppable(build))
 
 
-@dataclass(frozen=True)
-class JobPoll:
-    """Looks whether a job run has ended, and can stop it."""
-
-    look: Callable[[], Any]
-    stop: Callable[[], Any]
-
-    def __call__(self) -> Any:
-        return self.look()
-
-
-def _stoppable(build: Callable[..., Any]) -> Callable[..., JobPoll]:
-    def build_stoppable(task: Any, env: Any, **given: Any) -> JobPoll:
+def _stoppable(build: Callable[..., Any]) -> Callable[..., Poll]:
+    def build_stoppable(task: Any, env: Any, **given: Any) -> Poll:
         run = env.stack[-1]
         names = {"JobName": run["JobName"], "JobRunIds": [run["JobRunId"]]}
         client = task._get_glue_client(given["resource_runtime_part"], given["state_credentials"])
-        return JobPoll(build(task, env=env, **given), lambda: client.batch_stop_job_run(**names))
+        return Poll(build(task, env=env, **given), lambda: client.batch_stop_job_run(**names))
 
     return build_stoppable
-
-
-def _stopping(wait: Callable[..., Any]) -> Callable[..., Any]:
-    """Step Functions stops a job run when its execution is stopped or its task's time is over; moto leaves it."""
-
-    def wait_or_stop(task: Any, *, env: Any, sync_resolver: JobPoll, **given: Any) -> Any:
-        outcome = wait(task, env=env, sync_resolver=sync_resolver, **given)
-        # A run that has ended is a dictionary; anything else says that nobody waits any more.
-        if not isinstance(outcome, dict):
-            sync_resolver.stop()
-        return outcome
-
-    return wait_or_stop
 
 
 # https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html: no wildcard catches these.

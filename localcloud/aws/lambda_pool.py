@@ -66,7 +66,7 @@ class WorkerPool:
 
     def _warm(self, spec: FunctionSpec) -> WorkerProcess | None:
         for worker in reversed(self._idle):
-            if worker.spec.fingerprint == spec.fingerprint and worker.spec.arn == spec.arn and worker.alive:
+            if _same(worker.spec, spec) and worker.alive:
                 self._idle.remove(worker)
                 self._busy.append(worker)
                 return worker
@@ -83,7 +83,13 @@ class WorkerPool:
             return True
         if not self._idle:
             return False
-        own = self._starting[spec.arn] + sum(worker.spec.arn == spec.arn for worker in workers)
+        # Of code that was replaced, no worker is needed again.
+        old = next((one for one in self._idle if one.spec.arn == spec.arn and not _same(one.spec, spec)), None)
+        if old:
+            self._idle.remove(old)
+            old.close()
+            return True
+        own = self._starting[spec.arn] + sum(_same(worker.spec, spec) for worker in workers)
         functions = {spec.arn, *(worker.spec.arn for worker in workers)}
         has_share = own >= max(LEAST_SHARE, self._max // len(functions))
         if has_share and time.monotonic() - self._idle[0].idle_since < PATIENCE_SECONDS:
@@ -152,3 +158,7 @@ class WorkerPool:
             worker.close()
         for worker in busy:
             worker.kill()
+
+
+def _same(one: FunctionSpec, other: FunctionSpec) -> bool:
+    return (one.arn, one.fingerprint) == (other.arn, other.fingerprint)

@@ -66,6 +66,7 @@ def install(settings: TwinSettings, entered: Callable[[], None]) -> None:
     backend.stop_execution = stop_execution
     worker: Any = ExecutionWorker
     worker._execution_logic = _never_hangs(worker._execution_logic)
+    worker._get_evaluation_environment = _made_stoppable(worker._get_evaluation_environment)
     communication: Any = executions.BaseExecutionWorkerCommunication
     communication._reflect_execution_status = _reported(communication._reflect_execution_status)
     response: Any = StepFunctionResponse
@@ -141,13 +142,28 @@ def stop_execution(backend: Any, execution_arn: str, error: str | None = None, c
     execution: Any = backend.describe_execution(execution_arn)
     if execution.exec_status != ExecutionStatus.RUNNING:
         raise ExecutionDoesNotExist(f"Execution is not running: '{execution_arn}'")
-    stopped = datetime.now(UTC)
+    _abort(execution, datetime.now(UTC), error, cause)
+    # Only now: an execution that has no environment yet looks at its status when it has made one.
     env = execution.exec_worker.env
     if env is not None:
-        env.set_stop(stop_date=stopped, error=error, cause=cause)
-    _abort(execution, stopped, error, cause)
+        env.set_stop(stop_date=execution.stop_date, error=error, cause=cause)
     result: Execution = execution
     return result
+
+
+def _made_stoppable(make: Any) -> Any:
+    """moto's environment can be stopped from its first state on; what is stopped before would run to its end."""
+
+    def make_environment(worker: Any) -> Any:
+        execution = worker._execution_communication.execution
+        worker.env = make(worker)
+        # It runs from here on, and is only told later where it begins.
+        worker.env.next_state_name = ""
+        if execution.exec_status != ExecutionStatus.RUNNING:
+            worker.env.set_stop(stop_date=execution.stop_date, error=execution.error, cause=execution.cause)
+        return worker.env
+
+    return make_environment
 
 
 def _stop_child(arn: str) -> None:
@@ -172,6 +188,8 @@ def _never_hangs(run: Any) -> Any:
         try:
             run(worker)
         except Exception as error:  # noqa: BLE001 - whatever went wrong is the cause of the failure
+            if execution.exec_status != ExecutionStatus.RUNNING:
+                return
             execution.exec_status = ExecutionStatus.FAILED
             execution.stop_date = datetime.now(UTC)
             execution.error, execution.cause = "States.Runtime", f"{type(error).__name__}: {error}"

@@ -52,6 +52,7 @@ class Faults:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
+        self.cleared = 0
 
     def add(self, fault: Fault) -> None:
         """Let a fault happen from now on."""
@@ -59,9 +60,10 @@ class Faults:
             self._faults.append(fault)
 
     def clear(self) -> None:
-        """Forget all faults."""
+        """Forget all faults; a stall that is under way ends."""
         with self._lock:
             self._faults.clear()
+            self.cleared += 1
 
     def list(self) -> list[dict[str, Any]]:
         """The faults that are left."""

@@ -78,6 +78,7 @@ CALLS: dict[str, tuple[int, int, str]] = {
     "IS_BOOLEAN": (1, 1, "BOOLEAN"),
     "SUPER_PATH": (3, 3, "SUPER"),
     "ST_ASTEXT": (1, 2, "VARCHAR"),
+    "ST_NPOINTS": (1, 1, "INT"),
     "ST_GEOMFROMTEXT": (1, 2, "GEOMETRY"),
     "ST_GEOGFROMTEXT": (1, 1, "GEOGRAPHY"),
     "GETDATE": (0, 0, "TIMESTAMP"),

@@ -81,6 +81,7 @@ TEMPLATES = {
     "WHEN NOT json_type(_0, _1) IS NULL THEN twin_super_path(CAST(_0 AS VARCHAR), _2) END",
     "ST_ASTEXT/1": f"twin_shape_text({_TRIMMED_WKT}, {shapes.DIGITS})",
     "ST_ASTEXT": f"twin_shape_text({_TRIMMED_WKT}, CAST(_1 AS INTEGER))",
+    "ST_NPOINTS": "CAST(len(regexp_extract_all(st_astext(_0), '[0-9][,)]')) AS INTEGER)",
     "ST_GEOMFROMTEXT": "CAST(_0 AS GEOMETRY)",
     "ST_GEOGFROMTEXT": "CAST(_0 AS GEOMETRY)",
     "GETDATE": "date_trunc('second', CAST(now() AS TIMESTAMP))",

@@ -51,6 +51,11 @@ class Locks:
         """The greatest mode in which the owner holds the table."""
         return max((claim.mode for claim in self._held if claim.owner is owner and claim.key == key), default=None)
 
+    def waiting(self) -> int:
+        """How many claims wait now."""
+        with self._changed:
+            return len(self._waiting)
+
     def acquire(self, owner: object, key: str, mode: Mode, check: Callable[[], None]) -> bool:
         """Waits until nobody stands in the way, and tells whether it had to.
 

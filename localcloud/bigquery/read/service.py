@@ -185,6 +185,7 @@ class ReadService:
 
     def _strike(self, fault: Fault, session: Session, context: grpc.ServicerContext) -> None:
         """Fail the call as the fault says; a stall only waits."""
+        cleared = self._faults.cleared
         if not self._faults.use(fault):
             return
         if fault.kind == "unavailable":
@@ -196,7 +197,7 @@ class ReadService:
             session.check_alive()
         if fault.kind == "resource_exhausted":
             context.abort_with_status(_exhausted(fault.retry_after_seconds))
-        _stall(fault.seconds, context)
+        _stall(fault.seconds, lambda: context.is_active() and self._faults.cleared == cleared)
 
 
 def _describe(session: Session, wanted: types.ReadSession, scanned: int) -> types.ReadSession:
@@ -216,9 +217,9 @@ def _describe(session: Session, wanted: types.ReadSession, scanned: int) -> type
     )
 
 
-def _stall(seconds: float, context: grpc.ServicerContext) -> None:
+def _stall(seconds: float, wanted: Callable[[], bool]) -> None:
     end = time.monotonic() + seconds
-    while time.monotonic() < end and context.is_active():
+    while time.monotonic() < end and wanted():
         time.sleep(0.02)
 
 

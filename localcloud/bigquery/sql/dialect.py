@@ -147,6 +147,12 @@ def _special_text(value: exp.Expr, names: Names) -> exp.Expr:
     return exp.Anonymous(this="bignumeric_text", expressions=[value.copy()])
 
 
+def _sums(root: exp.Expr, names: Names) -> None:
+    for node in list(root.find_all(exp.Sum)):
+        if names.is_exact_sum(node):
+            node.replace(exp.Anonymous(this="bignumeric_sum", expressions=[node.this.copy()]))
+
+
 def _numeric_functions(root: exp.Expr, names: Names) -> None:
     for node in list(root.find_all(exp.Avg, *_INEXACT)):
         if not names.is_numeric(node):
@@ -218,6 +224,7 @@ _REWRITES = (
     _counts,
     _literals,
     _types,
+    _sums,
     _numeric_functions,
     _numeric_products,
     _divisions,

@@ -145,14 +145,18 @@ def _formatted(node: exp.Expr, names: Names) -> exp.Expr:
 
 
 def _json(node: exp.Expr, names: Names) -> exp.Expr:
-    """TO_JSON_STRING of text, numbers and JSON; DuckDB writes text with other escapes."""
+    """TO_JSON_STRING of text, numbers and JSON; DuckDB writes text with other escapes, and no text for NULL.
+
+    https://cloud.google.com/bigquery/docs/reference/standard-sql/json_functions#json_encodings
+    """
     kinds = names.kinds(node.this)
     if kinds == {"FLOAT"}:
         return exp.Anonymous(this="float_json", expressions=[node.this.copy()])
-    if (kinds and kinds <= {"STRING", "GEOGRAPHY"}) or isinstance(node.this, exp.JSONFormat):
+    if kinds and kinds <= {"STRING", "GEOGRAPHY"}:
         return exp.Anonymous(this="string_json", expressions=[node.this.copy()])
     if kinds == {"JSON"}:
-        return exp.Cast(this=node.this.copy(), to=exp.DataType.build("VARCHAR", dialect="duckdb"))
+        text = exp.Cast(this=node.this.copy(), to=exp.DataType.build("VARCHAR", dialect="duckdb"))
+        return exp.Coalesce(this=text, expressions=[exp.Literal.string("null")])
     raise unsupported(f"TO_JSON_STRING of anything but STRING, FLOAT64 and JSON: {node.sql('bigquery')}")
 
 

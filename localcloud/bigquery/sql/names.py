@@ -171,13 +171,19 @@ class Names:
         """Whether FLOAT64 values reach the result."""
         return "FLOAT" in self._below(node)
 
+    def is_exact_sum(self, node: exp.Expr) -> bool:
+        """Whether it is the sum of a BIGNUMERIC column, of all its values and of a group's rows."""
+        if not isinstance(node, exp.Sum) or not isinstance(node.this, exp.Column):
+            return False
+        return self._below(node) == {"BIGNUMERIC"} and not isinstance(node.parent, exp.Window)
+
     def check_special(self, tree: exp.Expr) -> None:
         """Refuse functions that would see the inside of a special value."""
         for column in tree.find_all(exp.Column):
             if not self._of(column.name) & _SPECIAL:
                 continue
             for ancestor in _path(column):
-                if _reveals(ancestor, column):
+                if _reveals(ancestor, column) and not self.is_exact_sum(ancestor):
                     name = ancestor.sql("bigquery")[:80]
                     raise unsupported(f"{'/'.join(sorted(self._of(column.name) & _SPECIAL))} values in {name}")
 

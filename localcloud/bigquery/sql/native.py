@@ -2,7 +2,7 @@
 
 DuckDB has no BIGNUMERIC, GEOGRAPHY or RANGE. Each travels in a STRUCT with one field named after it,
 so that the type survives every query and DuckDB itself refuses arithmetic on it. A BIGNUMERIC is the
-unscaled integer as BIGNUM, which compares and sorts exactly.
+unscaled integer as BIGNUM, which compares and sorts exactly; its own SUM goes through DOUBLE, ours does not.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
-from duckdb.func import PythonUDFType
+from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from localcloud import farm
 from localcloud.bigquery import decimals, schema
@@ -74,15 +74,21 @@ def _add_functions(connection: duckdb.DuckDBPyConnection) -> None:
     connection.create_function("numeric_divide", numeric_divide, [number, number], number)
     connection.create_function("scaled_text", _scaled_text, ["VARCHAR"], "VARCHAR")
     connection.create_function("numeric_text", _numeric_text, [number], "VARCHAR")
-    arrow = PythonUDFType.ARROW
-    connection.create_function("farm_fingerprint", farm.fingerprints_of, None, "BIGINT", type=arrow)
-    connection.create_function("string_json", _string_json, ["VARCHAR"], "VARCHAR", type=arrow)
-    connection.create_function("float_json", _float_json, ["DOUBLE"], "VARCHAR", type=arrow)
+    connection.create_function("unscaled_total", _unscaled_total, ["VARCHAR[]"], "VARCHAR")
+    connection.create_function("farm_fingerprint", farm.fingerprints_of, None, "BIGINT", type=PythonUDFType.ARROW)
+    # By value: a CASE around a function of columns may read texts that are no longer there.
+    nulls = FunctionNullHandling.SPECIAL
+    connection.create_function("string_json", _string_json, ["VARCHAR"], "VARCHAR", null_handling=nulls)
+    connection.create_function("float_json", _float_json, ["DOUBLE"], "VARCHAR", null_handling=nulls)
     connection.execute("CREATE MACRO ieee_divide(x, y) AS CAST(x AS DOUBLE) / CAST(y AS DOUBLE)")
     connection.execute(f"CREATE MACRO interval_text(value) AS {_INTERVAL_TEXT}")
     connection.execute(
         "CREATE MACRO bignumeric_text(value) AS scaled_text(CAST(struct_extract(value, '$bignumeric') AS VARCHAR))"
     )
+    # The list of no value is NULL, and so is all that is made of it.
+    texts = "list(CAST(struct_extract(value, '$bignumeric') AS VARCHAR)) FILTER (WHERE value IS NOT NULL)"
+    total = _wrap(f"unscaled_total({texts})", Field("total", "BIGNUMERIC"))
+    connection.execute(f"CREATE MACRO bignumeric_sum(value) AS {total}")
 
 
 # `Y-M D H:M:S[.F]`: https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types#interval_type
@@ -99,17 +105,18 @@ _INTERVAL_TEXT = (
 )
 
 
-def _string_json(values: pa.ChunkedArray) -> pa.Array:
-    return pa.array([json.dumps(one, ensure_ascii=False) for one in values.to_pylist()], pa.string())
+def _string_json(value: str | None) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
-def _float_json(values: pa.ChunkedArray) -> pa.Array:
+def _float_json(value: float | None) -> str:
     """Numbers as they are, what is none as text.
 
     https://cloud.google.com/bigquery/docs/reference/standard-sql/json_functions#json_encodings
     """
-    texts = (repr(one) if isfinite(one) else f'"{_WORDS[str(one)]}"' for one in values.to_pylist())
-    return pa.array(list(texts), pa.string())
+    if value is None:
+        return "null"
+    return repr(value) if isfinite(value) else f'"{_WORDS[str(value)]}"'
 
 
 _WORDS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
@@ -121,6 +128,13 @@ def _numeric_text(value: Decimal) -> str:
 
 def _scaled_text(unscaled: str) -> str:
     return decimals.text(int(unscaled))
+
+
+def _unscaled_total(unscaled: list[str]) -> str:
+    total = sum(map(int, unscaled))
+    if not -decimals.MAX - 1 <= total <= decimals.MAX:
+        raise OverflowError("bignumeric overflow")
+    return str(total)
 
 
 def numeric_divide(left: Decimal, right: Decimal) -> Decimal:
