@@ -9,13 +9,27 @@ from datetime import UTC, datetime
 import pyarrow as pa
 from typing_extensions import Buffer
 
-from lakeshift.model import Partition, Slice, SourceTable, TablePlan, TableRef
+from lakeshift.model import Partition, RunRecord, RunState, Slice, SourceTable, TablePlan, TableRef
 from lakeshift.ports import Answer, Children, ReadSession, Statement
 from lakeshift.types.bigquery import columns
 from lakeshift.validate.canonical import row_fingerprints, value_fingerprints
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 ROWS = 3
+
+
+def migrating(plan: TablePlan, state: RunState = RunState.MIGRATING) -> RunRecord:
+    """The record of a run that consists of one table."""
+    return RunRecord(
+        run=plan.run,
+        state=state,
+        config_bucket="config",
+        config_key="configs/c.json",
+        config_version="1",
+        execution="e",
+        started=plan.snapshot,
+        snapshot=plan.snapshot,
+    )
 
 
 class SmallTables:

@@ -22,7 +22,7 @@ from lakeshift.model import Handling, MisfitPolicy, TablePlan
 from lakeshift.plan import mapping
 from lakeshift.plan.drift import changes
 from lakeshift.plan.nested import Choice, shape
-from lakeshift.plan.wide import WIDE, folded
+from lakeshift.plan.wide import WIDE, fitted
 from lakeshift.types.bigquery import columns
 from lakeshift.types.redshift import MAX_COLUMNS
 from lakeshift.views.translate import known_table
@@ -85,7 +85,7 @@ def test_a_table_that_fits_is_as_it_was() -> None:
 
 def test_a_name_that_is_taken_is_not_taken_twice() -> None:
     fields = [{"name": WIDE, "type": "INT64"}, *({"name": f"c{n}", "type": "INT64"} for n in range(1_600))]
-    made = folded(shape(columns(fields), Choice(), "t"))
+    made = fitted(shape(columns(fields), Choice(), "t"), "super", "t", Choice())
     assert len({one.target for one in made.columns}) == MAX_COLUMNS
     assert made.columns[-1].target.startswith(f"{WIDE}_")
 
@@ -104,7 +104,7 @@ def test_names_that_no_statement_has_room_for_are_folded_or_refused() -> None:
 
 def test_what_a_person_wants_otherwise_is_not_folded() -> None:
     choice = Choice(columns={"legs": Handling.CHILD_TABLE})
-    made = folded(shape(columns(MANY), choice, "t"))
+    made = fitted(shape(columns(MANY), choice, "t"), "super", "t", choice)
     assert made.children
     assert [one.target for one in made.columns[-2:]] == ["legs", WIDE]
     assert len(made.columns) + made.row_key == MAX_COLUMNS
@@ -196,7 +196,7 @@ def test_a_schema_is_converted_either_way(session: Session) -> None:
     text = json.dumps(MANY)
     refused = convert(text, "bigquery", "t").document
     assert len(refused["refused"]) == len(MANY)
-    done = convert(text, "bigquery", "t", fold=True)
+    done = convert(text, "bigquery", "t", wide="super")
     assert done.complete
     assert len(done.document["columns"]) == len(MANY)
     session.execute(done.document["ddl"].rstrip(";"))

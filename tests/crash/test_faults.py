@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from lakeshift.errors import TerminalError
 from lakeshift.ledger.failure import fail
@@ -20,9 +21,10 @@ from tests.crash.world import Table, Waiting, deliver
 pytestmark = pytest.mark.timeout(900)
 # Statements of batches; of questions only the guard is one.
 BATCHES = r"^(?!SELECT (?!1 / CASE))"
-TRANSIENT = "ERROR: 1023 DETAIL: Serializable isolation violation on table - 1"
-REFUSED = "ERROR: disk full"
-NAMES = protocols.each()
+ERRORS = {
+    "two transactions met": "ERROR: 1023 DETAIL: Serializable isolation violation on table - 1",
+    "refused": "ERROR: disk full",
+}
 # With a refusal the table fails, and somebody takes it up again.
 REFUSALS = ("swap", "increment")
 MOST_FAILURES = 200
@@ -79,24 +81,31 @@ def standing(table: Table) -> object:
     return Counter(rows), table.world.rows(sql.published(table.plan))
 
 
+def pairs() -> list[ParameterSet]:
+    """The protocols with the errors that are tried of them."""
+    return [
+        pytest.param(*one.values, kind, marks=one.marks)
+        for one in protocols.each()
+        for kind in ERRORS
+        if kind != "refused" or one.values[0] in REFUSALS
+    ]
+
+
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("error", [TRANSIENT, REFUSED], ids=["two transactions met", "refused"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "kind"), pairs())
 def test_every_statement(
     waiting_for: Callable[[str], Waiting],
     name: str,
-    error: str,
+    kind: str,
     after: bool,
     record_property: Callable[[str, object], None],
 ) -> None:
-    if error == REFUSED and name not in REFUSALS:
-        return
     waiting = waiting_for(name)
     whole = waiting.table()
     deliver(whole.world.adapters, *whole.key)
     table = waiting.table()
     adapters, before = table.world.adapters, standing(table)
-    failing = Failing(adapters.warehouse(table.protocol.config.target), table, error, after)
+    failing = Failing(adapters.warehouse(table.protocol.config.target), table, ERRORS[kind], after)
     faulty = replace(adapters, warehouse=lambda _: failing)
     for _ in range(MOST_FAILURES):
         try:

@@ -27,7 +27,7 @@ from lakeshift.lake.rows import converter, schema
 from lakeshift.ledger.failure import FINAL, can_be_cancelled, cancel
 from lakeshift.ledger.memory import MemoryLedger
 from lakeshift.load import history, sql
-from lakeshift.load.pending import LEASE_TIME, pending
+from lakeshift.load.pending import pending
 from lakeshift.load.rollback import rollback
 from lakeshift.model import (
     ExtractManifest,
@@ -39,7 +39,6 @@ from lakeshift.model import (
     Place,
     Range,
     Rows,
-    RunRecord,
     RunState,
     TablePlan,
     TableRecord,
@@ -48,6 +47,7 @@ from lakeshift.model import (
 from lakeshift.ports import Defaults, Places, Ports
 from tests.crash.fake import FakeWarehouse
 from tests.crash.interleaved import AFTER, BEFORE, LOST, Worker, alive
+from tests.doubles import migrating
 from tests.unit.plans import SNAPSHOT, entry, migration, planned
 
 pytestmark = pytest.mark.timeout(900)
@@ -159,18 +159,7 @@ def waiting(name: str, *, scheduled: bool) -> tuple[Ports, FakeWarehouse]:
     objects.put("lake", "file", FILES[name])
     extracted = _extract(way, len(FILES[name]))
     objects.put("lake", keys.extract_record(plan.lake_prefix, CUT), extracted.model_dump_json().encode())
-    ledger.claim(
-        RunRecord(
-            run=plan.run,
-            state=RunState.AWAITING_LOAD if scheduled else RunState.MIGRATING,
-            config_bucket="config",
-            config_key="configs/c.json",
-            config_version="1",
-            execution="e",
-            started=SNAPSHOT,
-            snapshot=SNAPSHOT,
-        )
-    )
+    ledger.claim(migrating(plan, RunState.AWAITING_LOAD if scheduled else RunState.MIGRATING))
     record = TableRecord(
         run=plan.run,
         table=plan.source.id,
@@ -223,7 +212,8 @@ class Deliveries(RuleBasedStateMachine):
     def begins(self, name: str, scheduled: bool) -> None:
         self.way, self.scheduled = WAYS[name], scheduled
         self.ports, self.warehouse = waiting(name, scheduled=scheduled)
-        self.turn = -1, SNAPSHOT
+        self.running: set[str] = set()
+        self.ports = replace(self.ports, is_running=self.running.__contains__)
         self.workers = [Worker(self.ports, *self.key)]
         self.count("interleavings", f"interleavings of {name}")
 
@@ -249,15 +239,21 @@ class Deliveries(RuleBasedStateMachine):
     @rule(number=st.integers(0, 2))
     def the_schedule_looks(self, number: int) -> None:
         """It takes what waits for it when it has its turn, and nothing of a run that is to pause or to end."""
-        listed = pending(self.ports, f"execution-{number}").count
-        holder, until = self.turn
-        has_turn = number == holder or self.ports.clock() >= until
+        execution = f"execution-{number}"
+        listed = pending(self.ports, execution).count
         waits = self.scheduled and self.state not in FINAL
-        assert listed == (1 if waits and self.order is Order.GO and has_turn else 0)
+        assert listed == (1 if waits and self.order is Order.GO and self.running <= {execution} else 0)
         if listed:
-            self.turn = number, self.ports.clock() + LEASE_TIME
+            self.running.add(execution)
             self.workers.append(Worker(self.ports, *self.key))
             self.count("interleaved: deliveries by the schedule")
+
+    @precondition(lambda self: bool(self.running))
+    @rule()
+    def an_execution_ends(self) -> None:
+        """Done or stopped; what it has left waits for the next one, and a worker of it may be slow to die."""
+        self.running.clear()
+        self.count("interleaved: executions of the schedule that ended")
 
     @precondition(lambda self: bool(alive(self.workers)))
     @rule(data=st.data(), calls=st.integers(1, 12))

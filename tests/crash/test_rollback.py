@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -124,6 +127,31 @@ def test_a_later_run_stands_in_the_way_until_it_is_taken_back(waiting_for: Make)
     holds(first, list(first.protocol.stands))
 
 
+def test_a_forced_load_of_older_rows_is_not_taken_back(waiting_for: Make) -> None:
+    waiting = waiting_for("swap")
+    later = published(waiting)
+    world, adapters = waiting.world, waiting.world.adapters
+    plan = placed(later.plan, later.plan.target.schema_, f"raw/{waiting.name}/older/")
+    older = plan.model_copy(update={"snapshot": plan.snapshot.replace(year=2025, month=6), "replaces_later": True})
+    rows = waiting.protocol.new[:4]
+    begin(world, older, extracted(world, older, waiting.protocol, rows), waiting.protocol)
+    forced = Table(world, waiting.protocol, older)
+    deliver(adapters, *forced.key)
+    closed(forced)
+    last = sql.last_published(older)
+    assert world.rows(last)[0][2] == older.run
+    refused = rollback(adapters, older.run).tables[0]
+    assert refused.outcome == "refused"
+    assert refused.reason.startswith("Superseded: ")
+    assert "load the later run again" in refused.reason
+    # What stands is still what the history says.
+    holds(forced, list(rows))
+    assert world.rows(last)[0][2] == older.run
+    assert [row[1] for row in history(forced)] == ["publish"]
+    assert forced.state is TableState.PUBLISHED
+    assert rollback(adapters, later.plan.run).tables[0].outcome == "already"
+
+
 def test_a_half_finished_run(waiting_for: Make) -> None:
     table = waiting_for("children").table()
     adapters = table.world.adapters
@@ -140,6 +168,24 @@ def test_a_half_finished_run(waiting_for: Make) -> None:
     # Nothing is lost: the same run can still be loaded from the lake.
     deliver(adapters, *table.key)
     holds(table, list(table.protocol.stands))
+
+
+def test_a_call_that_runs_out_of_time_says_so_and_the_next_one_goes_on(waiting_for: Make) -> None:
+    table = published(waiting_for("swap"))
+    adapters, run = table.world.adapters, table.plan.run
+    first = rollback(adapters, run, out_of_time=lambda: True)
+    assert ([one.outcome for one in first.tables], first.complete) == (["not reached"], False)
+    assert table.state is TableState.PUBLISHED
+    holds(table, list(table.protocol.stands))
+    assert rollback(adapters, run, out_of_time=lambda: False).complete
+    holds(table, before(table))
+
+    def warehouse(_: object) -> Any:
+        return SimpleNamespace()  # nothing is asked of it
+
+    # What is done takes no time, so that a call has all of it for what is left.
+    again = rollback(replace(adapters, warehouse=warehouse), run, out_of_time=lambda: True)
+    assert ([one.outcome for one in again.tables], again.complete) == (["already"], True)
 
 
 def test_one_table_by_name(waiting_for: Make) -> None:

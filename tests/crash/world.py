@@ -20,11 +20,12 @@ from lakeshift.ledger.memory import MemoryLedger
 from lakeshift.load import history, quarantine, sql
 from lakeshift.load.publish import publish
 from lakeshift.load.step import load
-from lakeshift.model import Place, RunRecord, RunState, TablePlan, TableRecord, TableState
+from lakeshift.model import Place, TablePlan, TableRecord, TableState
 from lakeshift.ports import Ports
 from lakeshift.validate.step import validate
 from tests.crash.protocols import OLD_RUN, Protocol, element_rows, elements, standing
 from tests.crash.rows import Rows
+from tests.doubles import migrating
 from tests.localcloud.aws.cloud import Cloud
 
 BUCKETS = ("config", "lake", "staging")
@@ -183,18 +184,7 @@ def begin(
     config = protocol.config.model_dump_json(by_alias=True).encode()
     adapters.objects.put("staging", key, body)
     adapters.objects.put("staging", keys.run_file(plan.run, "config.json"), config)
-    adapters.ledger.claim(
-        RunRecord(
-            run=plan.run,
-            state=RunState.MIGRATING,
-            config_bucket="config",
-            config_key="configs/c.json",
-            config_version="1",
-            execution="e",
-            started=plan.snapshot,
-            snapshot=plan.snapshot,
-        )
-    )
+    adapters.ledger.claim(migrating(plan))
     made = TableRecord(run=plan.run, table=plan.source.id, target=plan.target.id, state=TableState.PLANNED)
     changes = {
         "run": plan.run,

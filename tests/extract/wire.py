@@ -25,8 +25,6 @@ from lakeshift.model import (
     ChunkRecord,
     ExtractManifest,
     Place,
-    RunRecord,
-    RunState,
     TablePlan,
     TableRecord,
     TableRef,
@@ -34,6 +32,7 @@ from lakeshift.model import (
 )
 from lakeshift.ports import Ports
 from localcloud.bigquery.server import Twin
+from tests.doubles import migrating
 from tests.extract.process import start
 
 BUCKETS = ("config", "lake", "staging")
@@ -152,18 +151,7 @@ class Job:
         key = keys.run_file(plan.run, f"plans/{uuid4().hex}.jsonl")
         adapters.objects.put("staging", key, body)
         adapters.objects.put("staging", keys.run_file(plan.run, "config.json"), json.dumps(config).encode())
-        adapters.ledger.claim(
-            RunRecord(
-                run=plan.run,
-                state=RunState.MIGRATING,
-                config_bucket="config",
-                config_key="configs/c.json",
-                config_version="1",
-                execution="e",
-                started=plan.snapshot,
-                snapshot=plan.snapshot,
-            )
-        )
+        adapters.ledger.claim(migrating(plan))
         record = TableRecord(
             run=plan.run,
             table=plan.source.id,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from lakeshift.check.step import check
+from lakeshift.errors import StatementFailed
 from lakeshift.extract.step import extract
 from lakeshift.inventory.step import inventory
 from lakeshift.lake.keys import accepted_plan, run_id
@@ -25,11 +26,12 @@ from lakeshift.load.step import load
 from lakeshift.model import Failure, SourceTable, TableRef, ViewQuery
 from lakeshift.plan.preview import preview
 from lakeshift.plan.step import plan
-from lakeshift.ports import Defaults, Places, Ports
+from lakeshift.ports import Defaults, Places, Ports, Statement
 from lakeshift.report.step import report, report_check
 from lakeshift.resume.step import resume
 from lakeshift.spec import Source as SourceSpec
 from lakeshift.spec import Target as TargetSpec
+from lakeshift.types.bigquery import columns
 from lakeshift.validate import measure
 from lakeshift.validate.step import validate
 from lakeshift.views.step import views
@@ -43,7 +45,7 @@ VIEWS = CONFIG.replace(b'"include": ["orders"]}]', b'"include": ["orders", "seen
 INCREMENTAL = CONFIG.replace(
     b'"shop"', b'"shop", "tables": [{"match": "orders", "incremental": {"by": "column", "column": "id"}}]'
 )
-MEASURED = CONFIG[:-1] + b', "types": {"measured": true}}'
+MEASURED = CONFIG.replace(b"orders", b"texts")[:-1] + b', "types": {"measured": true}}'
 
 # What each call on the ledger needs.
 LEDGER = {
@@ -56,7 +58,7 @@ LEDGER = {
     "save_table": "tables:write",
     "pending": "tables:pending",
     "lease": "runs:read",
-    "take": "runs:write",
+    "take": "runs:lease",
     "add_chunks": "chunks:write",
     "chunks": "chunks:read",
     "chunk": "chunks:read",
@@ -71,6 +73,7 @@ class Notes:
     def __init__(self) -> None:
         self.verb = ""
         self.published = self.told = ""
+        self.refuses = False
         self.used: dict[str, set[str]] = defaultdict(set)
 
     def use(self, grants: str) -> None:
@@ -98,6 +101,7 @@ class NotingObjects(Buckets):
     def put(self, bucket: str, key: str, body: bytes, content_type: str = "") -> str:
         written = "answer" if key.endswith(".status.json") else "report"
         listed = {"processed": "list", "validation": "validation"}.get(key.split("/", maxsplit=1)[0], "write")
+        listed = "measured" if "/measured/" in key else listed
         self._notes.use(f"config:{written}" if bucket == "config" else f"{bucket}:{listed}")
         return super().put(bucket, key, body, content_type)
 
@@ -124,6 +128,11 @@ class RememberingWarehouse(ObedientWarehouse):
         told = [text for text in statements if text.startswith(f"INSERT INTO {HISTORY}")]
         self._notes.told = told[0].split("'")[1] if told else self._notes.told
         return super().submit(statements, token)
+
+    def poll(self, statement: str, seconds: float) -> Statement:
+        if self._notes.refuses:
+            return Statement(finished=True, error="COPY: a file is not as the table is")
+        return super().poll(statement, seconds)
 
     def query(self, sql: str, *_: str) -> list[tuple[object, ...]]:
         if self._notes.told and self._notes.verb in ("publish", "rollback") and "ORDER BY snapshot_at" in sql:
@@ -154,10 +163,12 @@ class NotingCatalog:
 
 
 class WithView(SmallTables):
-    """One of whose tables is a view over the other."""
+    """One of whose tables is a view over another, and one has texts."""
 
     def describe(self, ref: TableRef) -> SourceTable:
         found = super().describe(ref)
+        if ref.table == "texts":
+            return found.model_copy(update={"columns": columns([{"name": one, "type": "STRING"} for one in "ab"])})
         if ref.table != "seen":
             return found
         return found.model_copy(update={"type": "VIEW", "view": ViewQuery(sql="SELECT id FROM shop.orders")})
@@ -166,11 +177,15 @@ class WithView(SmallTables):
 def noting_ports(notes: Notes) -> Ports:
     def source(_spec: SourceSpec) -> WithView:
         notes.use("secret")
-        return WithView("orders", "seen")
+        return WithView("orders", "seen", "texts")
 
     def warehouse(_spec: TargetSpec) -> ObedientWarehouse:
         notes.use("warehouse")
         return RememberingWarehouse(notes.published, notes)
+
+    def is_running(_execution: str) -> bool:
+        notes.use("turn")
+        return True
 
     return Ports(
         places=Places("config", "lake", "staging"),
@@ -181,6 +196,7 @@ def noting_ports(notes: Notes) -> Ports:
         warehouse=warehouse,
         clock=lambda: NOW,
         catalog=NotingCatalog(notes),
+        is_running=is_running,
     )
 
 
@@ -196,7 +212,7 @@ def used() -> Iterator[dict[str, set[str]]]:
 
 def _used(notes: Notes) -> dict[str, set[str]]:
     ports = noting_ports(notes)
-    for end in ("publish", "check", "fail", "report", "pending", "resume"):
+    for end in ("publish", "refused", "check", "fail", "report", "pending", "resume"):
         migrate(ports, notes, {"pending": SCHEDULED, "publish": ASKING}.get(end, CONFIG), end)
     document = preview(noting_ports(Notes()), "planned", CONFIG)
     ports.objects.put("config", accepted_plan(document.sha256()), document.body())
@@ -235,6 +251,12 @@ def migrate(ports: Ports, notes: Notes, body: bytes, end: str) -> None:
     if end in ("plan", "measured"):
         return
     do("extract", lambda: extract(ports, run, table, lambda: False))
+    if end == "refused":
+        notes.refuses = True
+        with pytest.raises(StatementFailed, match="is not as the table is"):
+            do("load", lambda: load(ports, run, table))
+        notes.refuses = False
+        return
     if end in ("publish", "views"):
         do("load", lambda: load(ports, run, table))
         do("validate", lambda: validate(ports, run, table))
@@ -248,6 +270,7 @@ def migrate(ports: Ports, notes: Notes, body: bytes, end: str) -> None:
         do("fail", lambda: fail(ports, run, table, Failure(code="Broken", message="")))
     if end == "pending":
         do("pending", lambda: pending(ports, "execution"))
+        do("pending", lambda: pending(ports, "the next one"))
     if end == "resume":
         do("fail", lambda: fail(ports, run, table, Failure(code="Broken", message="")))
         do("report", lambda: report(ports, run))

@@ -1,8 +1,13 @@
 """The permission matrix, stated a second time, against what the templates grant: nothing more, nothing less."""
 
+from fnmatch import fnmatchcase
+
 import pytest
 
 from infra.config import STAGE_NAMES, VERBS
+from infra.constructs.permissions import FINDINGS, VALIDATION
+from lakeshift.lake import keys
+from lakeshift.model import TableRef
 from tests.infra.templates import Assembly, text
 
 SECRETS = "arn:aws:secretsmanager:region:account:secret:"
@@ -29,17 +34,22 @@ GRANTS = {
         "s3:ListBucket StorageStaging if s3:prefix=runs/*",
     },
     "staging:write": {"s3:PutObject StorageStaging/runs/*"},
+    "staging:measured": {"s3:PutObject StorageStaging/runs/*/measured/*"},
     "staging:upload": {"s3:PutObject StorageStaging/runs/*", "s3:AbortMultipartUpload StorageStaging/runs/*"},
     "lake:read": {"s3:GetObject StorageLake/*raw/*", "s3:ListBucket StorageLake if s3:prefix=*raw/*"},
     "lake:checks": {
-        "s3:GetObject StorageLake/*validation/*",
-        "s3:ListBucket StorageLake if s3:prefix=*validation/*",
+        "s3:GetObject StorageLake/*validation/*/*/*/run=*/*",
+        "s3:ListBucket StorageLake if s3:prefix=*validation/*/*/*/run=*/*",
     },
-    "lake:validation": {"s3:PutObject StorageLake/*validation/*"},
+    "lake:validation": {
+        f"s3:PutObject StorageLake/*validation/*/run=*/{name}"
+        for name in ("checks.parquet", "profile.json", "rows.html", "rows.parquet")
+    },
     "lake:list": {"s3:PutObject StorageLake/*processed/*"},
     "lake:upload": {"s3:PutObject StorageLake/*raw/*", "s3:AbortMultipartUpload StorageLake/*raw/*"},
     "runs:read": {"dynamodb:GetItem TrackingRuns", "dynamodb:Query TrackingRuns"},
     "runs:write": {"dynamodb:PutItem TrackingRuns"},
+    "runs:lease": {"dynamodb:PutItem TrackingRuns if dynamodb:LeadingKeys=lease#*"},
     "tables:read": {"dynamodb:GetItem TrackingTables", "dynamodb:Query TrackingTables"},
     "tables:write": {"dynamodb:PutItem TrackingTables"},
     "tables:pending": {"dynamodb:Query TrackingTables/index/pending"},
@@ -50,6 +60,7 @@ GRANTS = {
         f"secretsmanager:GetSecretValue {SECRETS}BigQuerySecretName-?????? [HasBigQuerySecret]",
     },
     "warehouse": {"sts:AssumeRole WarehouseRole"},
+    "turn": {"states:DescribeExecution arn:aws:states:region:account:execution:MachinesLoadMachine.Name:*"},
     "catalog": {
         f"glue:{action} arn:aws:glue:region:account:{resource}"
         for action in ("BatchCreatePartition", "CreateDatabase", "CreateTable", "DeleteTable", "UpdateTable")
@@ -81,10 +92,10 @@ MATRIX = {
     " warehouse",
     "extract": "staging:read lake:upload runs:read tables:read tables:write chunks:read chunks:write secret",
     "load": LOADING,
-    "validate": f"{LOADING} staging:write lake:checks lake:validation secret",
+    "validate": f"{LOADING} staging:measured lake:checks lake:validation secret",
     "publish": f"{LOADING} lake:list catalog",
     "fail": "tables:read tables:write",
-    "pending": "staging:read staging:write runs:read runs:write tables:read tables:pending warehouse",
+    "pending": "staging:read staging:write runs:read runs:lease tables:read tables:pending turn warehouse",
     "report": "config:answer config:report staging:read lake:checks runs:read runs:write tables:read tables:write",
     "resume": "staging:read runs:read runs:write tables:read tables:write",
     "rollback": "config:answer config:report staging:read lake:read lake:list lake:checks catalog"
@@ -130,6 +141,23 @@ def test_the_warehouse_role_trusts_exactly_the_functions_that_may_assume_it(asse
 def test_the_warehouse_role_keeps_its_name_because_it_names_a_database_user(assembly: Assembly, stage: str) -> None:
     role = assembly.stack(stage, "Pipeline").one("AWS::IAM::Role", "WarehouseRole")
     assert text(role["RoleName"]) == f"lakeshift-{stage}-warehouse-region"
+
+
+def test_the_gate_may_write_what_it_has_found_and_no_file_of_rows() -> None:
+    table = TableRef(project="p", dataset="model_validation", table="t")
+
+    def may(key: str) -> bool:
+        return any(fnmatchcase(key, pattern) for pattern in FINDINGS)
+
+    for zone in ("", "team/", "validation/", "raw/"):
+        found = keys.validation_prefix(zone, table, "shop-0123456789ab")
+        named = (keys.check_results, keys.profile, keys.differing_page, keys.differing_rows)
+        assert all(may(name(found)) and fnmatchcase(name(found), VALIDATION) for name in named)
+        rows = keys.table_prefix(zone, table, "shop-0123456789ab")
+        files = (keys.parquet_file, keys.held_file, keys.records_file)
+        lists = (keys.copy_manifest, keys.extract_record, keys.quarantine_manifest)
+        assert not any(may(file(rows, "0-0", 1, 0)) for file in files)
+        assert not any(may(name(rows, "0123456789")) for name in lists)
 
 
 def test_every_function_has_a_role_of_its_own(assembly: Assembly) -> None:

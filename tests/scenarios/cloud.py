@@ -17,7 +17,7 @@ from lakeshift.lake import keys
 from lakeshift.model import FINAL_RUN_STATES, ChunkRecord, RunRecord, TableRecord
 from localcloud import load_data, query
 
-WAIT_SECONDS = 180.0
+WAIT_SECONDS = 400.0
 T = TypeVar("T")
 
 
@@ -40,9 +40,9 @@ class Cloud:
         version = self.console.ports.objects.put(bucket, f"configs/{name}.json", body)
         return keys.run_id(bucket, f"configs/{name}.json", version)
 
-    def wait(self, run: str) -> RunRecord:
+    def wait(self, run: str, seconds: float = WAIT_SECONDS) -> RunRecord:
         """The run's record at its end."""
-        deadline = time.monotonic() + WAIT_SECONDS
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             record = self.find(run)
             if record and record.state in FINAL_RUN_STATES:

@@ -181,3 +181,18 @@ def test_a_table_is_measured_as_its_batches() -> None:
     accumulator = Accumulator(table.schema)
     assert accumulator.add(table).tolist() == row_hashes(batch).tolist()
     assert accumulator.result() == measured(batch)
+
+
+@pytest.mark.parametrize(
+    ("array", "texts"),
+    [
+        (pa.array([2**31 - 1, -(2**31)], pa.int32()).view(pa.date32()), ("-5877641-06-23", "5881580-07-11")),
+        (
+            pa.array([2**62, -(2**62)], pa.int64()).view(pa.timestamp("us")),
+            ("-144169-06-28T09:59:32.612096", "148108-07-06T14:00:27.387904"),
+        ),
+        (pa.array([2**62, 0], pa.int64()).view(pa.time64("us")), ("00:00:00.000000", "14:00:27.387904")),
+    ],
+)
+def test_what_a_damaged_file_holds_has_bounds_too(array: pa.Array, texts: tuple[str, str]) -> None:
+    assert (one(array).min, one(array).max) == texts

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from lakeshift.errors import StoreRefused
 from lakeshift.ledger.memory import MemoryLedger
-from lakeshift.load.pending import LEASE, LEASE_TIME, Wanted, pending
-from lakeshift.model import Lease, Order, RunRecord, RunState, TableRecord, TableState
+from lakeshift.load.pending import LEASE, Wanted, pending
+from lakeshift.model import Order, RunRecord, RunState, TableRecord, TableState
 from lakeshift.ports import Defaults, Places, Ports
 from tests.doubles import NOW, Buckets, ObedientWarehouse, SmallTables
 
@@ -26,6 +28,7 @@ def ports() -> Ports:
         source=lambda _: SmallTables(),
         warehouse=lambda _: ObedientWarehouse(),
         clock=lambda: NOW,
+        is_running=lambda _: True,
     )
 
 
@@ -97,21 +100,18 @@ def test_a_starter_may_name_run_and_tables(ports: Ports) -> None:
     assert listed(ports, Wanted(run="one", tables=("b",))) == [["one/b"]]
 
 
-def ended(ports: Ports, run: str, table: str, **changes: Any) -> None:
-    record = ports.ledger.table(run, table)
-    ports.ledger.save_table(record.model_copy(update={"state": TableState.PUBLISHED, "pending": False, **changes}))
-
-
 def test_a_schedule_that_is_too_quick_waits_for_the_execution_before(ports: Ports) -> None:
     add(ports, "run", 1, {"a": {}, "b": {}})
     assert listed(ports, execution="first") == [["run/a"], ["run/b"]]
     # A function that is tried again has its turn still.
     assert listed(ports, execution="first") == [["run/a"], ["run/b"]]
     add(ports, "later", 0, {"c": {}})
-    ended(ports, "run", "a")
+    for table in ("a", "b"):
+        record = ports.ledger.table("run", table)
+        ports.ledger.save_table(record.model_copy(update={"state": TableState.PUBLISHED, "pending": False}))
+    # It still has views and reports to make.
     assert listed(ports, execution="second") == []
-    ended(ports, "run", "b", state=TableState.FAILED)
-    assert listed(ports, execution="second") == [["later/c"]]
+    assert listed(replace(ports, is_running=lambda name: name != "first"), execution="second") == [["later/c"]]
     assert listed(ports, execution="first") == []
 
 
@@ -121,32 +121,87 @@ def test_of_two_at_once_one_has_the_turn(ports: Ports) -> None:
     class Slow(MemoryLedger):
         """Another execution is quicker, between our look and our word."""
 
-        def take(self, name: str, lease: Lease, stands: Lease | None) -> bool:
-            ports.ledger.take(name, lease.model_copy(update={"holder": "quick"}), stands)
-            return super().take(name, lease, stands)
+        def take(self, name: str, holder: str, before: str | None) -> bool:
+            ports.ledger.take(name, "quick", before)
+            return super().take(name, holder, before)
 
     slow = Slow()
     slow.__dict__ = ports.ledger.__dict__
     assert listed(replace(ports, ledger=slow), execution="slow") == []
-    assert ports.ledger.lease(LEASE) == Lease(holder="quick", until=NOW + LEASE_TIME)
+    assert ports.ledger.lease(LEASE) == "quick"
 
 
-def test_who_was_stopped_does_not_have_the_turn_for_ever(ports: Ports) -> None:
+def test_what_an_execution_has_left_is_for_the_next_one(ports: Ports) -> None:
+    """It was stopped, could not read its list, or could not note a failure: its tables still wait."""
     add(ports, "run", 1, {"a": {}})
     assert listed(ports, execution="stopped") == [["run/a"]]
-    later = replace(ports, clock=lambda: NOW + LEASE_TIME - timedelta(seconds=1))
-    assert listed(later, execution="next") == []
-    over = replace(ports, clock=lambda: NOW + LEASE_TIME)
+    over = replace(ports, is_running=lambda name: name != "stopped")
     assert listed(over, execution="next") == [["run/a"]]
+
+
+def test_an_execution_of_which_nothing_can_be_known_keeps_no_turn(ports: Ports) -> None:
+    add(ports, "run", 1, {"a": {}})
+    assert listed(ports, execution="of a machine that is gone") == [["run/a"]]
+
+    def refused(execution: str) -> bool:
+        raise StoreRefused("no such execution", where=execution)
+
+    assert listed(replace(ports, is_running=refused), execution="next") == [["run/a"]]
+
+
+class Littered(ObedientWarehouse):
+    """One with three tables to drop, a second each."""
+
+    def __init__(self) -> None:
+        self.dropped: list[str] = []
+
+    def submit(self, statements: Sequence[str], token: str) -> str:
+        self.dropped += statements
+        return super().submit(statements, token)
+
+    def query(self, sql: str, *_: str) -> list[tuple[object, ...]]:
+        if "table_type = 'BASE TABLE'" in sql:
+            return [("s", f"t{number}__ls_0123456789ab_old") for number in range(3)]
+        return [("run-0123456789ab",)] if "MAX(keep_until)" in sql else [("BASE TABLE",)] if "svv_" in sql else []
+
+
+def test_who_is_stopped_while_it_sweeps_has_no_turn_yet_and_the_next_one_goes_on(ports: Ports) -> None:
+    add(ports, "run", 1, {"a": {}})
+    littered = Littered()
+    swept = replace(ports, warehouse=lambda _: littered, defaults=replace(ports.defaults, database="dev"))
+
+    def killed(_: str) -> bool:
+        raise AssertionError("nobody has the turn")
+
+    with pytest.raises(TimeoutError):
+        pending(replace(swept, is_running=killed), "first", None, Watch(littered, TimeoutError()))
+    assert ports.ledger.lease(LEASE) is None
+    found = pending(replace(swept, is_running=killed), "second", None, Watch(littered))
+    assert found.count == 1
+    assert littered.dropped == [f'DROP TABLE IF EXISTS "s"."t{number}__ls_0123456789ab_old"' for number in (0, 1, 0, 1)]
+    assert ports.ledger.lease(LEASE) == "second"
+
+
+class Watch:
+    """Time is up after two drops; a function that does not look at it is killed."""
+
+    def __init__(self, warehouse: Littered, killed: Exception | None = None) -> None:
+        self._warehouse, self._killed = warehouse, killed
+        self._most = len(warehouse.dropped) + 2
+
+    def __call__(self) -> bool:
+        if len(self._warehouse.dropped) < self._most:
+            return False
+        if self._killed:
+            raise self._killed
+        return True
 
 
 def test_tables_that_a_person_names_do_not_wait(ports: Ports) -> None:
     add(ports, "run", 1, {"a": {}, "b": {}})
     assert listed(ports, execution="schedule") == [["run/a"], ["run/b"]]
     assert listed(ports, Wanted(run="run", tables=("b",)), execution="person") == [["run/b"]]
-    lease = ports.ledger.lease(LEASE)
-    assert lease
-    assert lease.holder == "schedule"
+    assert ports.ledger.lease(LEASE) == "schedule"
 
 
 def test_nobody_has_the_turn_with_nothing_to_do(ports: Ports) -> None:

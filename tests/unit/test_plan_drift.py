@@ -10,7 +10,7 @@ from lakeshift.errors import SchemaChanged
 from lakeshift.model import Change, TablePlan
 from lakeshift.plan.drift import allow, changes, note, reload_reason
 from lakeshift.spec import SchemaChange
-from tests.unit.plans import plan
+from tests.unit.plans import entry, migration, plan, planned
 
 ID = {"name": "id", "type": "INT64"}
 TEXT = {"name": "t", "type": "STRING"}
@@ -75,6 +75,13 @@ def test_the_statements_are_those_that_redshift_takes() -> None:
     assert new.ddl == f'ALTER TABLE "shop"."orders" ADD COLUMN "t" {now.columns[2].target_type}'
     assert reload_reason([wider, new]) == ""
     assert "columns are others" in reload_reason([wider, new], may_alter=False)
+
+
+def test_a_column_that_the_quarantine_table_has_as_well_is_reloaded() -> None:
+    config = migration([{"match": "orders", "incremental": {"by": "key", "key": ["c"]}}])
+    before, now = (planned(entry([ID, typed("STRING", maxLength=size)], "orders", rule=0), config) for size in (10, 20))
+    assert (now.primary_key, now.quarantine_key) == ((), ("c",))
+    assert [(one.column, one.level, one.how) for one in changes(before, now)] == [("c", "widen", "reload")]
 
 
 def test_a_column_that_redshift_does_not_let_grow_is_reloaded() -> None:

@@ -266,5 +266,13 @@ def test_a_run_whose_gate_would_let_the_source_scan_too_much_starts_nothing() ->
     with pytest.raises(ScanLimitExceeded, match=r"16,000,001 bytes .* allows 16,000,000"):
         plan(refused, RUN)
     assert refused.ledger.tables(RUN) == []
+    # A child table whose key is made of the whole row has a question that scans all of it again.
+    arrays = [*PLAIN, {"name": "tags", "type": "STRING", "mode": "REPEATED"}]
+    child: dict[str, Any] = {"default": "child_table"}
+    keyed = migration([{"match": "*", "nested": {**child, "key": ["Id"]}}], validation=asks)
+    plan(ports([entry(arrays, "a", rule=0), entry(arrays, "b", rule=0)], keyed), RUN)
+    generated = migration([{"match": "*", "nested": child}], validation=asks)
+    with pytest.raises(ScanLimitExceeded, match=r"32,000,000 bytes"):
+        plan(ports([entry(arrays, "a", rule=0), entry(arrays, "b", rule=0)], generated), RUN)
     lax = migration([{"match": "a", "validation": {}}], validation=asks)
     plan(ports([entry(PLAIN, "a", rule=0), *given[1:2], entry(PLAIN, "c")], lax), RUN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,28 @@ def test_an_unknown_key_names_what_is_allowed_and_the_nearest() -> None:
 def test_an_unknown_key_deep_inside_is_found() -> None:
     (problem,) = problems(config(sources=[{**config()["sources"][0], "datasets": [{"name": "d", "includes": ["a"]}]}]))
     assert (problem.pointer, problem.nearest) == ("/sources/0/datasets/0/includes", "include")
+
+
+def parts(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, list[str]]]:
+    """Pointer to every object that a config may have, and the keys that it may have."""
+    defined = json_schema()["$defs"]
+    if "properties" in node:
+        yield path, sorted(node["properties"])
+    for name, value in node.get("properties", {}).items():
+        for one in (value, *value.get("anyOf", ())):
+            many = one.get("items", {})
+            for found, place in ((one, f"{path}/{name}"), (many, f"{path}/{name}/0")):
+                if "$ref" in found:
+                    yield from parts(defined[found["$ref"].rsplit("/", 1)[-1]], place)
+
+
+@pytest.mark.parametrize(("place", "allowed"), list(parts(json_schema())))
+def test_a_misspelt_key_is_found_in_every_part(place: str, allowed: list[str]) -> None:
+    body: Any = {"misspelt": 1}
+    for name in reversed(place.split("/")[1:]):
+        body = [body] if name == "0" else {name: body}
+    found = [problem.allowed for problem in problems(body) if problem.pointer == f"{place}/misspelt"]
+    assert found == [tuple(allowed)]
 
 
 def test_a_wrong_value_shows_what_was_found() -> None:

@@ -32,7 +32,6 @@ from lakeshift.model import (
     Masking,
     Place,
     RunRecord,
-    RunState,
     TablePlan,
     TableRecord,
     TableState,
@@ -45,7 +44,7 @@ from localcloud.redshift.engine import Warehouse
 from localcloud.redshift.errors import RedshiftError
 from localcloud.redshift.objects import MemoryRoles
 from localcloud.redshift.session import Session
-from tests.doubles import NOW
+from tests.doubles import NOW, migrating
 from tests.unit.plans import entry, migration, planned
 from tests.validate.wire import Given
 
@@ -205,18 +204,7 @@ def _begin(ports: Ports, plan: TablePlan) -> None:
     config = migration(target={"type": "redshift", "workgroup": "lakeshift", "database": "dev"})
     body = config.model_dump_json(by_alias=True).encode()
     ports.objects.put("staging", keys.run_file(plan.run, "config.json"), body)
-    ports.ledger.claim(
-        RunRecord(
-            run=plan.run,
-            state=RunState.MIGRATING,
-            config_bucket="config",
-            config_key="configs/c.json",
-            config_version="1",
-            execution="e",
-            started=plan.snapshot,
-            snapshot=plan.snapshot,
-        )
-    )
+    ports.ledger.claim(migrating(plan))
     record = TableRecord(run=plan.run, table=plan.source.id, target=plan.target.id, state=TableState.PLANNED)
     ports.ledger.add_tables([_planned(ports, plan, record)])
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -18,10 +21,12 @@ from lakeshift.errors import ScanLimitExceeded
 from lakeshift.extract.step import extract_of
 from lakeshift.load.rollback import rollback
 from lakeshift.plan.step import plan_of
+from lakeshift.validate import runs
 from lakeshift.validate.depth import lake_of
 from lakeshift.validate.measure import Scope
-from lakeshift.validate.source_sums import held_sums, source_sums
+from lakeshift.validate.source_sums import held_of, source_sums
 from tests.validate.both import Both, both
+from tests.validate.staged import Objects
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +129,7 @@ def test_a_damaged_lake_file_is_named(ends: Both, console: Console) -> None:
     orders(ends, "broken")
     run = ends.migrate(ends.config("broken"))
     objects = ends.ports.objects
-    (key,) = (one for one in objects.keys("lake") if one.startswith("raw/p/broken") and one.endswith(".parquet"))  # type: ignore[attr-defined]
+    (key,) = lake_files(ends, "broken")
     body = bytearray(objects.get("lake", key))
     body[len(body) // 2] ^= 1
     objects.put("lake", key, bytes(body))
@@ -132,6 +137,52 @@ def test_a_damaged_lake_file_is_named(ends: Both, console: Console) -> None:
     assert code == 1
     (said,) = (one["difference"] for one in found["checks"] if one["check"] == "file")
     assert key in said
+
+
+def lake_files(ends: Both, dataset: str) -> list[str]:
+    keys = cast("Objects", ends.ports.objects).keys("lake")
+    return [one for one in keys if one.startswith(f"raw/p/{dataset}/") and one.endswith(".parquet")]
+
+
+def test_a_lake_file_that_was_written_anew_with_the_same_values_is_equal_by_value(ends: Both, console: Console) -> None:
+    orders(ends, "rewritten")
+    run = ends.migrate(ends.config("rewritten"))
+    (key,) = lake_files(ends, "rewritten")
+    objects, sink = ends.ports.objects, io.BytesIO()
+    table = pq.read_table(io.BytesIO(objects.get("lake", key)))
+    pq.write_table(table, sink, compression="gzip")
+    objects.put("lake", key, sink.getvalue())
+    code, found = console.json("validate", run)
+    assert (code, failed(found)) == (0, [])
+    assert [one["check"] for one in found["checks"] if one["status"] == "equal_by_value"] == ["file"]
+    other = table.set_column(1, "name", pa.array(["other", *table.column("name").to_pylist()[1:]]))
+    pq.write_table(other, sink := io.BytesIO())
+    objects.put("lake", key, sink.getvalue())
+    code, found = console.json("validate", run)
+    assert code == 1
+    assert failed(found)[:3] == [("source_checksum", "name"), ("source_checksum", ""), ("file", "")]
+    assert failed(found)[-2:] == [("checksum", "name"), ("checksum", "")]
+    objects.put("lake", key, b"PAR1")
+    assert failed(console.json("validate", run)[1]) == [("file", "")]
+
+
+def test_a_run_s_table_without_rows_is_equal(ends: Both, console: Console) -> None:
+    ends.google("CREATE SCHEMA bare", "CREATE TABLE bare.orders (id INT64, name STRING)")
+    run = ends.migrate(ends.config("bare"))
+    code, found = console.json("validate", run)
+    assert (code, failed(found), not_checked(found)) == (0, [], {})
+    ends.redshift.run("INSERT INTO bare.orders VALUES (1, 'more')")
+    assert ("rows", "") in failed(console.json("validate", run)[1])
+
+
+def test_a_run_that_has_taken_no_statistics_says_so_and_is_compared(ends: Both, console: Console) -> None:
+    orders(ends, "unmeasured")
+    run = ends.migrate(ends.config("unmeasured", extract={"statistics": False}))
+    code, found = console.json("validate", run)
+    assert (code, failed(found)) == (0, [])
+    assert "nothing was measured of the source" in not_checked(found)["p.unmeasured.orders"]
+    ends.redshift.run("UPDATE unmeasured.orders SET name = 'other' WHERE id = 7")
+    assert console.json("validate", run)[0] == 1
 
 
 def test_what_is_no_run_or_no_table_is_refused(ends: Both, console: Console) -> None:
@@ -345,6 +396,59 @@ def test_rows_in_quarantine_are_accounted_for(ends: Both, console: Console, poli
     assert {(one["kind"], one["column"]) for one in found["rows"]} == {("changed", "note")}
 
 
+def with_a_held_row(ends: Both, dataset: str) -> str:
+    ends.google(
+        f"CREATE SCHEMA {dataset}",
+        f"CREATE TABLE {dataset}.orders AS "
+        "SELECT id, id * 3 AS amount, IF(id = 3, REPEAT('x', 70000), 'short') AS note "
+        "FROM UNNEST(GENERATE_ARRAY(1, 20)) AS id",
+    )
+    return ends.migrate(ends.config(dataset))
+
+
+def test_aggregates_beside_quarantine_tell_nothing_without_checksums(ends: Both, console: Console) -> None:
+    with_a_held_row(ends, "beside")
+    config = console.config("beside", "beside")
+    assert console.json("validate", config)[0] == 0
+    ends.redshift.run("UPDATE beside.orders SET amount = 0")
+    code, found = console.json("validate", config, "--depth", "aggregates")
+    assert (code, found["equal"]) == (1, False)
+    said = not_checked(found)["p.beside.orders"]
+    assert said.startswith("id, amount, note: rows are in quarantine")
+    assert "--depth checksum" in said
+    code, found = console.json("validate", config)
+    assert (code, failed(found)) == (1, [("checksum", "amount"), ("checksum", "")])
+
+
+def test_a_held_row_s_file_that_is_gone_keeps_no_other_table_from_being_compared(ends: Both, console: Console) -> None:
+    run = with_a_held_row(ends, "lost")
+    ends.google("CREATE TABLE lost.second AS SELECT 1 AS id")
+    config = console.config("lost", "lost")
+    ends.redshift.run("CREATE TABLE lost.second (id BIGINT)", "INSERT INTO lost.second VALUES (1)")
+    objects = cast("Objects", ends.ports.objects)
+    (held,) = (place for place in objects.state(run) if "/_held-" in place[1])
+    objects.put_back(run, {place: body for place, body in objects.state(run).items() if place != held})
+    code, found = console.json("validate", config)
+    assert (code, failed(found)) == (1, [])
+    assert "is gone from the lake" in not_checked(found)["p.lost.orders"]
+    assert {one["table"] for one in found["checks"] if one["check"] == "checksum"} == {"p.lost.second"}
+
+
+def test_a_row_that_a_merged_table_has_lost_is_missing(
+    ends: Both, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "_KEYS_AT_ONCE", 100)
+    orders(ends, "kept")
+    rules = [{"match": "orders", "incremental": {"by": "key", "key": ["id"]}}]
+    run = ends.migrate(ends.config("kept", rules))
+    assert console.json("validate", run)[0] == 0
+    ends.redshift.run("DELETE FROM kept.orders WHERE id = 7")
+    code, found = console.json("validate", run)
+    assert (code, not_checked(found)) == (1, {})
+    assert ("rows", "") in failed(found)
+    assert failed(found)[-1] == ("checksum", "")
+
+
 def test_a_table_merged_by_key_is_compared_by_each_key_s_latest_row(ends: Both, console: Console) -> None:
     ends.google(
         "CREATE SCHEMA merged",
@@ -355,6 +459,9 @@ def test_a_table_merged_by_key_is_compared_by_each_key_s_latest_row(ends: Both, 
     assert console.json("validate", console.config("merged", "merged", tables=rules))[0] == 0
     code, found = console.json("validate", run)
     assert (code, "latest" in not_checked(found)["p.merged.orders"]) == (1, True)
+    assert failed(found) == []
+    ends.redshift.run("DELETE FROM merged.orders WHERE id = 2")
+    assert failed(console.json("validate", run)[1]) == [("rows", "")]
 
 
 def test_views_and_tables_that_are_not_there_are_named(ends: Both, console: Console) -> None:
@@ -384,7 +491,7 @@ def test_the_source_s_own_sums_are_the_lake_s_and_those_of_held_rows(ends: Both,
     parts = Scope(plan).parts
     lake = lake_of(ends.ports, Scope(plan, 4), extracted, lambda: False)
     assert lake
-    held = held_sums(ends.ports, plan, extracted, parts, 4)
+    held = [held_of(ends.ports, plan, extracted, part).sums(part.columns, 4) for part in parts]
     # Rows that come later are not the run's.
     ends.google(f"INSERT INTO {name}.orders (id) VALUES (21)")
     found = source_sums(ends.source, plan, parts, 4, 2**30)
@@ -420,6 +527,53 @@ def test_the_elements_of_arrays_are_compared_with_child_tables(ends: Both, conso
         [("checksum", "orders__items__ns.value"), ("checksum", "orders__items__ns")],
     )
     assert {column for _, column in failed(found)} == {"orders__items__ns.value", "orders__items__ns"}
+
+
+@pytest.mark.parametrize("way", ["run", "config"])
+def test_parents_that_only_json_tells_apart_are_said_to_be_unchecked(ends: Both, console: Console, way: str) -> None:
+    name = f"alike_{way}"
+    ends.google(
+        f"CREATE SCHEMA {name}",
+        f"""CREATE TABLE {name}.orders AS SELECT 'k' AS kind, PARSE_JSON(CONCAT('{{"a":', CAST(id AS STRING), '}}')) """
+        "AS doc, [id] AS xs FROM UNNEST(GENERATE_ARRAY(1, 4)) AS id",
+    )
+    rule = {"match": "orders", "nested": {"columns": {"xs": "child_table"}}}
+    run = ends.migrate(ends.config(name, [rule]))
+    asked = run if way == "run" else console.config(name, name, tables=[rule])
+    code, found = console.json("validate", asked)
+    assert (code, failed(found)) == (0, [])
+    (said,) = [one for one in found["checks"] if one["check"] == "parents"]
+    assert said["status"] == "not_checked"
+    assert said["difference"].startswith("3 rows of its parent table are like others")
+    assert said["column"].rstrip(".") == "orders__xs"
+
+
+def test_bignumerics_that_have_become_decimals_are_compared_by_every_digit(ends: Both, console: Console) -> None:
+    long = "-12345678901234567890.1234567891"
+    ends.google(
+        "CREATE SCHEMA measured",
+        "CREATE TABLE measured.t (id INT64, n BIGNUMERIC)",
+        f"INSERT INTO measured.t VALUES (1, BIGNUMERIC '{long}'), (2, BIGNUMERIC '0.5'), (3, NULL)",
+    )
+    ends.migrate(ends.config("measured", types={"measured": True}))
+    kind = "SELECT numeric_precision, numeric_scale FROM svv_columns WHERE table_name = 't' AND column_name = 'n'"
+    assert ends.redshift.query(kind) == [(38, 14)]
+    config = console.config("measured", "measured", types={"measured": True})
+    for words in (("compare", "p.measured.t", "measured.t"), ("validate", config)):
+        for depth in ("aggregates", "checksum"):
+            code, found = console.json(*words, "--depth", depth)
+            assert (code, failed(found)) == (0, [])
+        sums = [(one["source_value"], one["target_value"]) for one in found["checks"] if one["check"] == "sum"]
+        assert ("-12345678901234567889.62345678910000",) * 2 in sums
+    # One digit at the end of the target's scale, and one that it has no place for.
+    for statement, place in (
+        ("UPDATE measured.t SET n = 0.50000000000001 WHERE id = 2", ends.redshift.run),
+        ("UPDATE measured.t SET n = BIGNUMERIC '0.50000000000001001' WHERE id = 2", ends.google),
+    ):
+        place(statement)
+        for words in (("compare", "p.measured.t", "measured.t"), ("validate", config)):
+            code, found = console.json(*words, "--depth", "aggregates")
+            assert (code, failed(found)) == (1, [("max", "n"), ("sum", "n")])
 
 
 def test_a_view_and_decimals_of_other_sizes_are_compared_as_they_stand(ends: Both, console: Console) -> None:

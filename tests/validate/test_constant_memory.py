@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from bench import lake_files, tables
@@ -20,8 +22,8 @@ GROUPS = 3
 MORE_MIB = 40
 
 
-def lake(folder: Path, groups: int, changed: int = -1) -> Path:
-    """Two lake files of the nested table of the bench, with so many row groups each; one row is another one."""
+def lake(folder: Path, groups: int) -> Path:
+    """Two lake files of the nested table of the bench, with so many row groups each."""
     made = next(table for table in tables.tables(quick=True) if table.name == "nested")
     plans = lake_files.plans(made)
     lake_form, random = converter(plans), np.random.Generator(np.random.PCG64(7))
@@ -29,9 +31,19 @@ def lake(folder: Path, groups: int, changed: int = -1) -> Path:
     for number in range(2):
         with (folder / f"{number}.parquet").open("wb") as sink, FileWriter(sink, schema(plans)) as writer:
             for group in range(number * groups, (number + 1) * groups):
-                found = lake_form(tables.batch(random, group * GROUP_ROWS, GROUP_ROWS))
-                writer.write(another(found) if group == changed else found)
+                writer.write(lake_form(tables.batch(random, group * GROUP_ROWS, GROUP_ROWS)))
     (folder / lake_files.ROWS).write_text(str(2 * groups * GROUP_ROWS))
+    return folder
+
+
+def altered(lake: Path, folder: Path) -> Path:
+    """The same lake with one other row, in the second row group of its first file."""
+    copytree(lake, folder)
+    source = pq.ParquetFile(lake / "0.parquet")
+    with (folder / "0.parquet").open("wb") as sink, FileWriter(sink, source.schema_arrow) as writer:
+        for number in range(source.num_row_groups):
+            (found,) = source.read_row_group(number).combine_chunks().to_batches()
+            writer.write(another(found) if number == 1 else found)
     return folder
 
 
@@ -61,7 +73,6 @@ def test_the_pass_over_the_lake(lakes: tuple[Path, Path]) -> None:
 
 def test_one_differing_row_among_many(lakes: tuple[Path, Path], tmp_path: Path) -> None:
     small, large = lakes
-    others = lake(tmp_path / "small", GROUPS, changed=1), lake(tmp_path / "large", 10 * GROUPS, changed=1)
-    first = peak("bisect", small, "nested", others[0])
-    second = peak("bisect", large, "nested", others[1])
+    first = peak("bisect", small, "nested", altered(small, tmp_path / "small"))
+    second = peak("bisect", large, "nested", altered(large, tmp_path / "large"))
     assert second < first + MORE_MIB

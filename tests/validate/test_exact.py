@@ -348,6 +348,15 @@ def test_well_known_text_has_one_form(text: str, form: str | None) -> None:
     assert normalised(text.lower().replace(",", " ,  ").replace("(", " ( ")) == normalised(text)
 
 
+@pytest.mark.parametrize(("points", "same"), [(512, False), (513, True)])
+def test_shapes_of_many_points_are_compared_by_15_digits(points: int, same: bool) -> None:
+    mine, theirs = (
+        f"LINESTRING({','.join([f'0.5 {y}'] * points)})" for y in ("1.4142135623730949", "1.41421356237309")
+    )
+    assert (normalised(mine) == normalised(theirs)) is same
+    assert normalised(mine) != normalised(theirs.replace("309)", "308)"))
+
+
 @pytest.mark.parametrize(
     "text", ["", "POINT", "POINT(", "POINT(1 2))", "POINT(1 x)", "1 2", "POINT(1 2);", "LINESTRING(0 0,1 1 1)"]
 )

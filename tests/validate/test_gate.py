@@ -17,6 +17,7 @@ from lakeshift.ledger.memory import MemoryLedger
 from lakeshift.model import CheckResult, CheckStatus, Depth, Gate, Masking, TablePlan, TableState, Verdict
 from lakeshift.ports import Ports
 from lakeshift.types.bigquery import columns
+from lakeshift.validate import depth as depths
 from lakeshift.validate import measure, results
 from lakeshift.validate.step import validate
 from tests.doubles import NOW
@@ -419,4 +420,96 @@ def test_a_declared_key_that_names_several_rows_keeps_the_table_back_though_ever
     bare = staged.plan.model_copy(update={"primary_key": ()})
     staged.plan = bare
     assert staged.gate(Depth.CHECKSUM).error is None
+    staged.drop()
+
+
+ALIKE: list[dict[str, Any]] = [
+    {"name": "kind", "type": "STRING"},
+    {"name": "doc", "type": "JSON"},
+    {"name": "xs", "type": "INT64", "mode": "REPEATED"},
+]
+
+
+def test_children_of_rows_that_only_json_tells_apart_are_said_to_be_unchecked_once_it_is_spelled_otherwise(
+    place: Town,
+) -> None:
+    rows = pa.record_batch(
+        {
+            "kind": pa.array(["k"] * 4),
+            "doc": pa.array([f'{{"a":{n},"b":"t"}}' for n in range(4)]),
+            "xs": pa.array([[n] for n in range(4)], pa.list_(pa.int64())),
+        }
+    )
+    plan = plan_of(columns(ALIKE), {"default": "child_table"}, "alike").model_copy(update={"primary_key": ()})
+    staged = place.waiting(plan, rows)
+    child, run = plan.children[0].table, place.redshift.run
+    assert (child, "parents") not in {(one.column, one.check) for one in told(staged, staged.gate(Depth.CHECKSUM))}
+    (first,), (second,) = place.redshift.query(f"SELECT __ls_row FROM {staged.child} WHERE value < 2")
+    run(f"UPDATE {staged.child} SET __ls_row = '{first}' WHERE __ls_row = '{second}' AND value = 1")
+    run(f"UPDATE {staged.child} SET __ls_row = '{second}' WHERE __ls_row = '{first}' AND value = 0")
+    assert staged.gate(Depth.CHECKSUM).error
+    run(f'UPDATE {staged.table} SET doc = JSON_PARSE(\'{{"b":"t","a":3}}\') WHERE doc.a = 3')
+    found = staged.gate(Depth.CHECKSUM)
+    (said,) = [one for one in told(staged, found) if one.check == "parents"]
+    assert (said.column, said.status) == (child, CheckStatus.NOT_CHECKED)
+    assert said.difference.startswith("3 rows of its parent table are like others")
+    staged.drop()
+
+
+def test_one_damaged_file_among_several_stops_the_table_and_is_named(place: Town) -> None:
+    plan = plan_of(columns(FIELDS), name="several").model_copy(update={"file_bytes": 1})
+    staged = place.waiting(plan, source())
+    files = staged.extracted.files
+    assert len(files) > 2
+    place.objects.put("lake", files[1].key, b"PAR1 nothing else PAR1")
+    found = staged.gate(Depth.CHECKSUM)
+    assert f"the file {files[1].key} is damaged" in str(found.error)
+    assert found.verdict.files == (files[1].key,)
+    staged.drop()
+
+
+def test_rows_that_a_call_had_no_time_for_are_looked_at_by_the_next(
+    staged: Staged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = 'JSON_PARSE(\'{"b":"t","a":5}\')'
+    staged.place.redshift.run(f"UPDATE {staged.table} SET doc = {other} WHERE id = 5")
+    ports, plan = begun(staged, Gate())
+    asked = staged.place.redshift.asked
+    asked.clear()
+    monkeypatch.setattr(depths, "_READ_SECONDS", -1.0)
+    assert validate(ports, plan.run, plan.source.id, lambda: any("SUM(_r" in text for text in asked)) is False
+    assert any("SUM(_r" in text for text in asked)
+    assert validate(ports, plan.run, plan.source.id) is True
+    verdict = ports.ledger.table(plan.run, plan.source.id).verdict
+    assert verdict
+    assert verdict.checks[CheckStatus.EQUAL_BY_VALUE] == 2
+
+
+def test_elements_that_nobody_counted_are_not_said_to_be_there(place: Town) -> None:
+    plan = plan_of(columns(FIELDS), {"default": "child_table"}, "uncounted").model_copy(update={"statistics": False})
+    staged = place.waiting(plan, source())
+    place.redshift.run(f"DELETE FROM {staged.child}")
+    found = staged.gate(Depth.COUNT)
+    elements = statuses(told(staged, found), plan.children[0].table)
+    assert elements == {"schema": CheckStatus.OK, "elements": CheckStatus.NOT_CHECKED}
+    assert staged.gate(Depth.CHECKSUM).error
+    staged.drop()
+
+
+def test_elements_of_as_many_rows_as_the_tolerance_allows_may_be_missing(family: Staged) -> None:
+    query, run = family.place.redshift.query, family.place.redshift.run
+    ((key,),) = query(f"SELECT __ls_row FROM {family.table} WHERE id = 5")
+    run(f"DELETE FROM {family.child} WHERE __ls_row = '{key}'", f"DELETE FROM {family.table} WHERE id = 5")
+    assert family.gate(Depth.CHECKSUM, rows=1).error
+    found = family.gate(Depth.CHECKSUM, rows=2)
+    assert found.error is None
+    (said,) = [one for one in told(family, found) if one.check == "elements"]
+    assert "58 rows for 60 elements" in said.difference
+    assert "within the tolerance" in said.difference
+
+
+def test_what_there_is_nothing_to_compare_of_is_no_check(place: Town) -> None:
+    plan = plan_of(columns(FIELDS), name="keyless").model_copy(update={"primary_key": ()})
+    staged = place.waiting(plan, source())
+    assert not {"unique", "key", "append"} & {one.check for one in told(staged, staged.gate(Depth.CHECKSUM))}
     staged.drop()

@@ -14,17 +14,18 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lakeshift.errors import ValidationFailed
+from lakeshift.errors import StoreBusy, ValidationFailed
 from lakeshift.lake import rows
 from lakeshift.lake.checksum import row_hashes
 from lakeshift.lake.memory import MemoryObjects
 from lakeshift.lake.parquet import write
 from lakeshift.lake.reader import LakeFileReader
-from lakeshift.lake.statistics import Accumulator
+from lakeshift.lake.statistics import Accumulator, empty, merge
 from lakeshift.ledger.memory import MemoryLedger
 from lakeshift.model import LakeFile, TablePlan
 from lakeshift.ports import Defaults, Limits, Places, Ports
 from lakeshift.validate import measure
+from lakeshift.validate.compare import file_difference
 from lakeshift.validate.measure import Facts, Measured, Scope, file_measured, measured, packed, together, unpacked
 from lakeshift.validate.sums import MAX_SUMS, Sample, Sums, segment_count
 from lakeshift.validate.totals import added, float_bound, total
@@ -153,35 +154,177 @@ def test_each_byte_of_a_large_file_is_read_once() -> None:
 
 
 @pytest.mark.parametrize("calls", [1, 2, 4])
-def test_a_pass_that_stops_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch, calls: int) -> None:
+def test_a_file_whose_pass_stops_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch, calls: int) -> None:
     monkeypatch.setattr(measure, "CHECKPOINT_BYTES", 0)
     adapters, objects = ports()
     whole = file_measured(ports()[0], Scope(PLAN, 4), FILE, never)
     part = file_measured(adapters, Scope(PLAN, 4), FILE, after(calls))
     assert not part.facts.done
     assert part.facts.groups == calls
-    before = len(objects.reads)
+    assert part.facts.sha256 == ""
+    decoded = noted(monkeypatch)
     rest = file_measured(adapters, Scope(PLAN, 4), FILE, never)
-    assert rest.facts.done
+    assert decoded == [(KEY, number) for number in range(calls, -(-COUNT // GROUP))]
     assert same(rest, whole)
-    assert len(objects.reads) > before
-    again = len(objects.reads)
-    assert same(file_measured(adapters, Scope(PLAN, 4), FILE, never), whole)
-    assert len(objects.reads) == again, "what is kept is not read again"
+    assert rest.facts == whole.facts, "its bytes are compared too"
+    assert objects.keys("staging")
+
+
+def noted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Row groups that are decoded from now on."""
+    found: list[tuple[str, int]] = []
+    real = LakeFileReader._group
+
+    def group(self: LakeFileReader, number: int) -> pa.RecordBatch:
+        found.append((self._window._read.args[1], number))  # type: ignore[attr-defined]
+        return real(self, number)
+
+    monkeypatch.setattr(LakeFileReader, "_group", group)
+    return found
+
+
+def written(ids: list[int]) -> bytes:
+    """A file of the table's rows with other numbers."""
+    changed = TABLE.set_column(0, TABLE.schema.field(0), pa.array(ids, pa.int64()))
+    return write([changed.slice(start, GROUP) for start in range(0, COUNT, GROUP)], changed.schema)
+
+
+def test_a_file_that_was_exchanged_between_two_calls_is_said_to_have_other_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(measure, "CHECKPOINT_BYTES", 0)
+    ids = np.random.default_rng(1).integers(2**62, size=COUNT).tolist()
+    body, other = written(ids), written([ids[0] ^ 1, *ids[1:]])
+    assert len(body) == len(other)
+    file = FILE.model_copy(update={"bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()})
+    adapters, objects = ports(body)
+    assert not file_measured(adapters, Scope(PLAN), file, after(3)).facts.done
+    objects.put("lake", KEY, other)
+    found = file_measured(adapters, Scope(PLAN), file, never)
+    assert found.facts.done
+    assert "other bytes" in file_difference(file, found.facts)
+
+
+def test_a_file_of_fewer_row_groups_in_its_place_is_measured_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "CHECKPOINT_BYTES", 0)
+    adapters, objects = ports()
+    assert file_measured(adapters, Scope(PLAN, 4), FILE, after(5)).facts.groups == 5
+    body = write([TABLE], TABLE.schema)
+    objects.put("lake", KEY, body)
+    found = file_measured(adapters, Scope(PLAN, 4), FILE, never)
+    assert (found.facts.done, found.facts.groups, found.facts.bytes) == (True, 1, len(body))
+    assert found.facts.sha256 == hashlib.sha256(body).hexdigest()
+    assert found.parts[0].sums.counts.sum() == COUNT
+
+
+SMALL = 100
+
+
+def small_files(count: int) -> tuple[Ports, Counting, list[LakeFile]]:
+    """A lake of files that are far too small to be kept each by itself."""
+    adapters, objects = ports()
+    files = []
+    for number in range(count):
+        rows_of_it = TABLE.slice(number * 10, 10)
+        body = write([rows_of_it], rows_of_it.schema)
+        key = f"raw/{number:03}.parquet"
+        objects.put("lake", key, body)
+        digest = hashlib.sha256(body).hexdigest()
+        files.append(LakeFile(key=key, offset=number, read=10, rows=10, bytes=len(body), sha256=digest))
+    return adapters, objects, files
+
+
+def whole_of(found: list[tuple[LakeFile, Measured]]) -> Measured:
+    """What a pass over files has given in all."""
+    assert all(one.facts.done for _, one in found)
+    parts: Any = ()
+    statistics = empty()
+    for _, one in found:
+        parts, statistics = together(parts, one.parts), merge(statistics, one.facts.statistics)
+    return Measured(Facts(statistics=statistics), parts)
+
+
+def test_a_table_of_many_small_files_comes_to_its_end_however_short_its_calls_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    adapters, objects, files = small_files(SMALL)
+    assert sum(file.bytes for file in files) < measure.CHECKPOINT_BYTES
+    expected = whole_of(list(measured(adapters, Scope(PLAN, 4, keeps=False), files, never)))
+    decoded = noted(monkeypatch)
+    for _ in range(SMALL):
+        found = list(measured(adapters, Scope(PLAN, 4), files, after(15)))
+        assert len(objects.keys("staging")) == 1
+        assert [one.facts.done for _, one in found] == [(file.key, 0) in decoded for file in files]
+        if all(one.facts.done for _, one in found):
+            break
+    assert sorted(decoded) == [(file.key, 0) for file in files], "each is read once"
+    assert same(whole_of(found), expected)
+    assert [file_difference(file, one.facts) for file, one in found] == [""] * SMALL
+    assert same(whole_of(list(measured(adapters, Scope(PLAN, 4), files, never))), expected)
+    assert len(decoded) == SMALL, "the next call finds all of it"
+
+
+def test_a_pass_that_dies_has_kept_what_it_had_a_while_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "KEEP_SECONDS", 0)
+    adapters, objects, files = small_files(SMALL)
+    adapters = replace(adapters, limits=Limits(readers=1))
+    real = objects.size
+
+    def size(bucket: str, key: str) -> int:
+        if key == files[60].key:
+            raise StoreBusy("not now")
+        return real(bucket, key)
+
+    monkeypatch.setattr(objects, "size", size)
+    with pytest.raises(StoreBusy):
+        list(measured(adapters, Scope(PLAN), files, never))
+    assert len(objects.keys("staging")) == 1
+    monkeypatch.setattr(objects, "size", real)
+    decoded = noted(monkeypatch)
+    assert all(one.facts.done for _, one in measured(adapters, Scope(PLAN), files, never))
+    assert sorted(key for key, _ in decoded) == [file.key for file in files[60:]]
+
+
+def test_a_table_that_is_read_in_no_time_is_not_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    adapters, objects, files = small_files(3)
+    monkeypatch.setattr(objects, "get", lambda *_: pytest.fail("it was looked up"))
+    assert all(one.facts.done for _, one in measured(adapters, Scope(PLAN), files, never))
+    assert not objects.keys("staging")
+
+
+def test_a_pass_that_keeps_nothing_takes_nothing_that_was_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "CHECKPOINT_BYTES", 0)
+    adapters, objects = ports(b"damaged")
+    assert whole_facts(adapters, Scope(PLAN)).damage
+    kept = objects.keys("staging")
+    assert kept
+    objects.put("lake", KEY, BODY)
+    assert whole_facts(adapters, Scope(PLAN)).damage
+    assert not whole_facts(adapters, Scope(PLAN, keeps=False)).damage
+    assert not file_measured(adapters, Scope(PLAN, keeps=False), FILE, after(3)).facts.done
+    assert objects.keys("staging") == kept
+
+
+def whole_facts(adapters: Ports, scope: Scope) -> Facts:
+    ((_, found),) = measured(adapters, scope, [FILE], never)
+    return found.facts
 
 
 def test_what_is_kept_counts_for_one_attempt_and_one_cut_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "CHECKPOINT_BYTES", 0)
-    adapters, objects = ports()
-    file_measured(adapters, Scope(PLAN, 4), FILE, never)
+    adapters, _ = ports()
+    decoded = noted(monkeypatch)
     for scope in (
+        Scope(PLAN, 4),
         Scope(PLAN, 8),
         Scope(PLAN, 4, attempt=1),
         Scope(PLAN.model_copy(update={"lake_prefix": "raw/b/"}), 4),
     ):
-        before = len(objects.reads)
-        file_measured(adapters, scope, FILE, never)
-        assert len(objects.reads) > before
+        whole_facts(adapters, scope)
+        assert decoded
+        decoded.clear()
+        whole_facts(adapters, scope)
+        assert not decoded
 
 
 def test_files_come_in_their_order_and_none_after_the_time_is_up() -> None:
@@ -194,10 +337,12 @@ def test_files_come_in_their_order_and_none_after_the_time_is_up() -> None:
 
 def test_a_measure_is_the_same_after_it_was_written_down() -> None:
     found = file_measured(ports()[0], Scope(PLAN, 16), FILE, never)
-    again = unpacked(packed(found))
+    files = {3: found.facts.model_copy(update={"statistics": empty()}), 0: Facts(done=True, damage="it is gone")}
+    again, told = unpacked(packed(found, files))
     assert same(found, again)
     assert again.facts == found.facts
-    assert unpacked(packed(Measured(Facts(done=True, damage="it is gone")))).facts.damage == "it is gone"
+    assert told == files
+    assert unpacked(packed(Measured()))[0] == Measured()
 
 
 def test_parts_of_a_table_add_up_to_the_whole() -> None:

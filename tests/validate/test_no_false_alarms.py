@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from random import Random
-from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from lakeshift.load import sql
@@ -18,28 +17,15 @@ from lakeshift.types import bigquery
 from lakeshift.types.names import quoted
 from lakeshift.validate.depth import staged, target_sums
 from lakeshift.validate.measure import Part, Scope
+from tests.unit import generated
 from tests.unit.test_corpora_lake import Maker
 from tests.validate.staged import Found, Staged, Town, plan_of, town
 from tests.validate.wire import batch
 
-SCHEMAS = 100
+# Parts are spread over workers; each tries the same schemas wherever it runs.
+SCHEMAS, PARTS = 100, 4
 WAYS = ("super", "flatten", "child_table", "json_text")
-LEAVES = (
-    "BOOL",
-    "INT64",
-    "FLOAT64",
-    "NUMERIC",
-    "BIGNUMERIC",
-    "STRING",
-    "BYTES",
-    "DATE",
-    "TIME",
-    "DATETIME",
-    "TIMESTAMP",
-    "INTERVAL",
-    "JSON",
-    "GEOGRAPHY",
-)
+LEAVES = (*generated.LEAVES, "GEOGRAPHY")
 SOUND = {CheckStatus.OK, CheckStatus.EQUAL_BY_VALUE}
 
 
@@ -61,42 +47,34 @@ class Values(Maker):
         )
 
 
-def leaves(inner: Any = None) -> Any:
-    leaf = st.fixed_dictionaries({"type": st.sampled_from(LEAVES), "mode": st.sampled_from(["NULLABLE", "REPEATED"])})
-    if inner is None:
-        return leaf
-    record = {"type": st.just("RECORD"), "mode": st.sampled_from(["NULLABLE", "REPEATED", "REQUIRED"])}
-    return leaf | st.fixed_dictionaries({**record, "fields": st.lists(inner, min_size=1, max_size=3)})
-
-
-def named(fields: list[dict[str, Any]], names: str = "aBcDeF") -> list[dict[str, Any]]:
-    return [
-        {**one, "name": name, **({"fields": named(one["fields"])} if "fields" in one else {})}
-        for one, name in zip(fields, names, strict=False)
-    ]
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     with town(tmp_path_factory.mktemp("equal")) as found:
         yield found
 
 
-# An example takes so long that making it smaller would take minutes.
-@settings(max_examples=SCHEMAS, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-@given(
-    st.lists(st.recursive(leaves(), leaves, max_leaves=4), min_size=1, max_size=4),
-    st.sampled_from(WAYS),
-    st.integers(0, 2**32),
-)
-def test_equal_tables_raise_no_alarm(place: Town, fields: list[dict[str, Any]], way: str, seed: int) -> None:
-    random, columns = Random(seed), bigquery.columns([{"name": "id", "type": "INT64"}, *named(fields)])  # noqa: S311
+@pytest.mark.parametrize("part", range(PARTS))
+def test_equal_tables_raise_no_alarm(place: Town, part: int) -> None:
+    # An example takes so long that making it smaller would take minutes.
+    @seed(part)
+    @settings(
+        max_examples=SCHEMAS // PARTS, phases=[Phase.generate], suppress_health_check=list(HealthCheck), database=None
+    )
+    @given(generated.schemas(LEAVES), st.sampled_from(WAYS), st.integers(0, 2**32))
+    def tried(fields: generated.Fields, way: str, number: int) -> None:
+        check_equal_table(place, fields, way, Random(number))  # noqa: S311
+
+    tried()
+
+
+def check_equal_table(place: Town, fields: generated.Fields, way: str, random: Random) -> None:
+    """The gate at its deepest, which takes what checksums take too, and the same sums in another order of columns."""
+    columns = bigquery.columns([{"name": "id", "type": "INT64"}, *fields])
     table = place.waiting(plan_of(columns, {"default": way}), delivered(columns, random))
     try:
         shuffle_lake(table, random)
         shuffle_target(table)
-        for depth in (Depth.CHECKSUM, Depth.ROWS):
-            check_sound(table.gate(depth))
+        check_sound(table, table.gate(Depth.ROWS))
         check_any_order_of_columns(table, random)
     finally:
         table.drop()
@@ -130,16 +108,18 @@ def shuffle_target(table: Staged) -> None:
         )
 
 
-def check_sound(found: Found) -> None:
+def check_sound(table: Staged, found: Found) -> None:
     assert found.error is None
     assert found.verdict.passed
-    assert set(found.verdict.checks) <= SOUND
+    # Elements that hold nothing but other arrays are counted by no statistics; their rows are compared all the same.
+    uncounted = any(child.steps and not child.measured for child in table.plan.children)
+    assert set(found.verdict.checks) <= SOUND | ({CheckStatus.NOT_CHECKED} if uncounted else set())
 
 
 def check_any_order_of_columns(table: Staged, random: Random) -> None:
     """The warehouse has the same sums of a table whose columns stand in another order."""
     plan, redshift = table.plan, table.place.redshift
-    scope, names = Scope(plan, 4, 0), [quoted(one.name) for one in sql.target_columns(plan)]
+    scope, names = Scope(plan, 1, 0), [quoted(one.name) for one in sql.target_columns(plan)]
     random.shuffle(names)
     part: Part = scope.parts[0]
     redshift.run(f"CREATE TABLE turned AS SELECT {', '.join(names)} FROM {table.table}")

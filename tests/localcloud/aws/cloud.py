@@ -97,12 +97,12 @@ class Cloud:
         )
         return str(answer["stateMachineArn"])
 
-    def run(self, machine: str, event: Any = None, seconds: float = 30) -> dict[str, Any]:
+    def run(self, machine: str, event: Any = None, seconds: float = 90) -> dict[str, Any]:
         """Runs a state machine to its end."""
         started = self.client("stepfunctions").start_execution(stateMachineArn=machine, input=json.dumps(event or {}))
         return self.ended(started["executionArn"], seconds)
 
-    def ended(self, execution: str, seconds: float = 30) -> dict[str, Any]:
+    def ended(self, execution: str, seconds: float = 90) -> dict[str, Any]:
         describe = self.client("stepfunctions").describe_execution
 
         def look() -> Any:
@@ -124,7 +124,7 @@ class Cloud:
         return name
 
 
-def eventually(check: Callable[[], Any], seconds: float = 10) -> Any:
+def eventually(check: Callable[[], Any], seconds: float = 60) -> Any:
     """The first true answer within `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

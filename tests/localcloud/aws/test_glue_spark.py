@@ -143,30 +143,21 @@ def test_chunks_are_spread_over_executors_whose_workers_make_their_ports_once(jo
     eventually(lambda: not of_run(run))
 
 
-def test_a_killed_executor_costs_only_the_task_that_it_ran(job: Job) -> None:
+def test_a_killed_python_worker_and_a_killed_executor_cost_only_their_tasks(job: Job) -> None:
+    job.hold(0)
     job.hold(2)
     run = job.start(4)
-    (lost,) = job.begun(2)
+    (worker,), (lost,) = job.begun(0), job.begun(2)
+    os.kill(worker["pid"], signal.SIGKILL)
+    assert job.begun(0, times=2)[1]["pid"] != worker["pid"]
+    job.release(0)
     eventually(lambda: sum(job.ends(number) for number in range(4)) == 3, 60)
     os.kill(lost["executor"], signal.SIGKILL)
-    again = job.begun(2, times=2)[1]
+    assert job.begun(2, times=2)[1]["executor"] != lost["executor"]
     job.release(2)
     assert job.result(run) == ("SUCCEEDED", "")
-    assert again["executor"] != lost["executor"]
-    assert [len(job.began(number)) for number in range(4)] == [1, 1, 2, 1]
+    assert [len(job.began(number)) for number in range(4)] == [2, 1, 2, 1]
     assert [job.ends(number) for number in range(4)] == [1] * 4
-
-
-def test_a_killed_python_worker_costs_only_its_task(job: Job) -> None:
-    job.hold(0)
-    run = job.start(2)
-    (lost,) = job.begun(0)
-    os.kill(lost["pid"], signal.SIGKILL)
-    again = job.begun(0, times=2)[1]
-    job.release(0)
-    assert job.result(run) == ("SUCCEEDED", "")
-    assert again["pid"] != lost["pid"]
-    assert [len(job.began(number)) for number in range(2)] == [2, 1]
 
 
 def test_a_task_that_fails_four_times_fails_the_run_with_its_reason(job: Job) -> None:

@@ -54,8 +54,8 @@ def threads() -> Iterator[ThreadPoolExecutor]:
         yield made
 
 
-def begun(pool: WorkerPool, threads: ThreadPoolExecutor, name: str) -> Future[Any]:
-    spec: Any = SimpleNamespace(name=name, arn=name, fingerprint=name)
+def begun(pool: WorkerPool, threads: ThreadPoolExecutor, name: str, code: str = "") -> Future[Any]:
+    spec: Any = SimpleNamespace(name=name, arn=name, fingerprint=code)
     return threads.submit(pool.invoke, spec, "{}", "request")
 
 
@@ -122,3 +122,13 @@ def test_what_nobody_has_used_for_long_gives_its_place(
         worker.ends.release()
     assert [one.result(SECONDS) for one in calls] == ["busy"] * 3
     assert Still.started[0].closed
+
+
+def test_workers_of_replaced_code_give_their_places_first(pool: WorkerPool, threads: ThreadPoolExecutor) -> None:
+    idle(pool, threads, "other", "busy", "busy", "busy")
+    calls = [begun(pool, threads, "busy", "new") for _ in range(3)]
+    until_started(7)
+    assert [worker.closed for worker in Still.started] == [False, True, True, True, False, False, False]
+    for worker in Still.started[4:]:
+        worker.ends.release()
+    assert [one.result(SECONDS) for one in calls] == ["busy"] * 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
@@ -86,6 +87,17 @@ def test_a_stall_only_delays(faults: Twin, reads: BigQueryReadClient, table: str
     rows, seen = raw_rows(reads, table)
     assert (rows, seen) == (ROWS, None)
     assert time.monotonic() - begin >= 0.5
+
+
+def test_a_stall_ends_when_faults_are_forgotten(faults: Twin, reads: BigQueryReadClient, table: str) -> None:
+    fault(faults, kind="stall", after_rows=777, seconds=500)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(raw_rows, reads, table)
+        while admin(faults, "GET", "faults")["faults"]:
+            time.sleep(0.01)
+        assert not reading.done()
+        admin(faults, "DELETE", "faults")
+        assert reading.result(timeout=60) == (ROWS, None)
 
 
 def test_an_expired_session(faults: Twin, reads: BigQueryReadClient, table: str) -> None:

@@ -45,6 +45,7 @@ def numbers(bq: bigquery.Client) -> str:
         ("SUM(i) / 4", 1.5),
         ("MAX(b)", Decimal(BIG)),
         ("MIN(b)", Decimal(-3)),
+        ("SUM(b)", Decimal("12345678901234567890123456789012345675.12345678901234567890123456789012345678")),
         ("COUNT(DISTINCT b)", 2),
         ("COUNTIF(b IS NULL)", 1),
         ("COUNTIF(b > BIGNUMERIC '5')", 1),
@@ -64,7 +65,8 @@ def test_aggregates(bq: bigquery.Client, numbers: str, expression: str, expected
 @pytest.mark.parametrize(
     "expression",
     [
-        "SUM(b)", "b + 1", "AVG(b)", "b || ''", "CAST(b AS FLOAT64)", "CONCAT(b)", "TO_JSON_STRING(b)", "b > 5",
+        "SUM(b) + 1", "SUM(DISTINCT b)", "SUM(b) OVER ()", "SUM(b + b)", "CAST(SUM(b) AS STRING)",
+        "b + 1", "AVG(b)", "b || ''", "CAST(b AS FLOAT64)", "CONCAT(b)", "TO_JSON_STRING(b)", "b > 5",
         "CAST(i AS BIGNUMERIC)", "SQRT(n)", "1 / 0", "FORMAT('%d', i)", "i + 9223372036854775807",
         "UNKNOWN_FUNCTION(i)", "ST_GEOGPOINT(1, 2)",
     ],
@@ -80,6 +82,20 @@ def test_a_bignumeric_stays_exact_under_an_alias(bq: bigquery.Client, numbers: s
     assert rows(bq, query) == [(Decimal(BIG), [Decimal(BIG)], {"d": Decimal(BIG)})]
     with pytest.raises(exceptions.GoogleAPICallError):
         rows(bq, f"WITH w AS (SELECT b AS c FROM {numbers}) SELECT CONCAT(c, 'x') AS x FROM w")
+
+
+def test_a_sum_of_bignumerics_is_exact_in_each_group_or_an_overflow(bq: bigquery.Client, dataset: str) -> None:
+    """DuckDB's own SUM of such numbers goes through DOUBLE."""
+    most = "578960446186580977117854925043439539266.34992332820282019728792003956564819967"
+    lines = [f'{{"i":1,"b":"{BIG}"}}', '{"i":1,"b":"0.00000000000000000000000000000000000001"}', '{"i":2}', "{}"]
+    lines += [f'{{"i":3,"b":"{most}"}}'] * 2
+    load_lines(bq, f"{dataset}.t", lines, [{"name": "i", "type": "INT64"}, {"name": "b", "type": "BIGNUMERIC"}])
+    grouped = f"SELECT i, SUM(c) FROM (SELECT i, b AS c FROM `{dataset}.t`) WHERE i < 3 GROUP BY i ORDER BY i"
+    exact = Decimal("12345678901234567890123456789012345678.12345678901234567890123456789012345679")
+    assert rows(bq, grouped) == [(1, exact), (2, None)]
+    assert rows(bq, f"SELECT SUM(b) FROM `{dataset}.t` WHERE i = 4") == [(None,)]
+    with pytest.raises(exceptions.BadRequest, match="overflow"):
+        rows(bq, f"SELECT SUM(b) FROM `{dataset}.t`")
 
 
 def test_columns_without_a_name(bq: bigquery.Client, numbers: str) -> None:
@@ -433,6 +449,15 @@ def special(bq: bigquery.Client) -> str:
 def test_the_inside_of_special_values(bq: bigquery.Client, special: str, expression: str, expected: Any) -> None:
     found = rows(bq, f"SELECT {expression} AS x FROM {special} WHERE s IS NOT NULL OR {expected is None} IS NULL")
     assert found[0] == (0 if "COUNTIF" in expression else expected,)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("s", "null"), ("f", "null"), ("j", "null"), ("ST_ASTEXT(g)", "null"), ("TO_JSON_STRING(j)", '"null"')],
+)
+def test_null_has_the_json_of_null(bq: bigquery.Client, special: str, value: str, expected: str) -> None:
+    """https://cloud.google.com/bigquery/docs/reference/standard-sql/json_functions#json_encodings."""
+    assert rows(bq, f"SELECT TO_JSON_STRING({value}) FROM {special} WHERE s IS NULL") == [(expected,)]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from localcloud.redshift.engine import Warehouse
 from localcloud.redshift.faults import Fault, Faults
 from localcloud.redshift.journal import LOST
 from localcloud.redshift.service import ApiError, DataApi, Settings
+from tests.localcloud.aws.cloud import eventually
 from tests.localcloud.redshift.files import BUCKET, copy_sql, entry, manifest, parquet
 from tests.localcloud.redshift.server import TARGET, Cloud
 
@@ -97,11 +98,9 @@ def test_a_batch_takes_no_transaction_verbs(cloud: Cloud) -> None:
 
 
 def test_statuses_over_time(cloud: Cloud) -> None:
-    cloud.api.faults.add(Fault(pattern="slow", delay=0.6))
+    cloud.api.faults.add(Fault(pattern="slow", delay=2))
     started = cloud.data.execute_statement(Sql="SELECT 1 AS slow", **TARGET)
-    time.sleep(0.2)
-    running = cloud.data.describe_statement(Id=started["Id"])
-    assert running["Status"] == "STARTED"
+    eventually(lambda: cloud.data.describe_statement(Id=started["Id"])["Status"] == "STARTED")
     assert failure(cloud.data.get_statement_result, Id=started["Id"])[0] == "ResourceNotFoundException"
     ended = cloud.ended(started["Id"])
     assert ended["Status"] == "FINISHED"
@@ -354,17 +353,26 @@ def test_copies_into_one_table_wait_for_each_other(cloud: Cloud) -> None:
     assert cloud.rows("SELECT COUNT(*), COUNT(DISTINCT id) FROM t") == [[300_000, 50_000]]
 
 
+def until_last(cloud: Cloud, batch: str) -> None:
+    """Wait for the last statement of a batch to begin."""
+
+    def begun() -> bool:
+        return cloud.data.describe_statement(Id=batch)["SubStatements"][-1]["Status"] == "STARTED"
+
+    eventually(begun)
+
+
 def test_readers_wait_for_a_swap_and_lose_the_table_it_takes_away(cloud: Cloud) -> None:
     cloud.batch(
         "CREATE TABLE t (a INT)", "INSERT INTO t VALUES (1)", "CREATE TABLE n (a INT)", "INSERT INTO n VALUES (2)"
     )
-    cloud.api.faults.add(Fault(pattern="last", delay=0.6))
+    cloud.api.faults.add(Fault(pattern="last", delay=3))
     started = cloud.data.batch_execute_statement(
         Sqls=["ALTER TABLE t RENAME TO previous", "ALTER TABLE n RENAME TO t", "SELECT 1 AS last"], **TARGET
     )
-    time.sleep(0.2)
+    until_last(cloud, started["Id"])
     reader = cloud.data.execute_statement(Sql="SELECT a FROM t", **TARGET)["Id"]
-    time.sleep(0.1)
+    eventually(cloud.api.warehouse.traffic("dev").locks.waiting)
     assert cloud.data.describe_statement(Id=reader)["Status"] == "STARTED"
     assert cloud.ended(started["Id"])["Status"] == "FINISHED"
     lost = cloud.ended(reader)
@@ -377,11 +385,11 @@ def test_a_second_copy_waits_as_started(cloud: Cloud) -> None:
     cloud.s3.put_object(Bucket=BUCKET, Key="few.parquet", Body=content)
     cloud.s3.put_object(Bucket=BUCKET, Key="few.json", Body=manifest([entry("few.parquet", len(content))]))
     cloud.run("CREATE TABLE t (id BIGINT)")
-    cloud.api.faults.add(Fault(pattern="last", delay=0.6))
+    cloud.api.faults.add(Fault(pattern="last", delay=3))
     first = cloud.data.batch_execute_statement(Sqls=[copy_sql("t", "few.json"), "SELECT 1 AS last"], **TARGET)["Id"]
-    time.sleep(0.2)
+    until_last(cloud, first)
     second = cloud.data.execute_statement(Sql=copy_sql("t", "few.json"), **TARGET)["Id"]
-    time.sleep(0.15)
+    eventually(cloud.api.warehouse.traffic("dev").locks.waiting)
     assert [cloud.data.describe_statement(Id=each)["Status"] for each in (first, second)] == ["STARTED", "STARTED"]
     assert cloud.ended(second)["ResultRows"] == 2
     assert cloud.data.describe_statement(Id=first)["Status"] == "FINISHED"

@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from localcloud.farm import fingerprint, fingerprints_of
+from localcloud.farm import fingerprints_of
 from localcloud.redshift.engine import Warehouse
 from localcloud.redshift.errors import RedshiftError
 from localcloud.redshift.session import Session
+from tests.localcloud.farm import fingerprint
 
 VALUES = [
     ("SELECT REGEXP_SUBSTR('the fox', 'FOX', 1, 1, 'p')", ""),
@@ -181,3 +182,36 @@ def test_the_text_of_a_shape_has_so_many_digits(session: Session, arguments: str
     shape = "LINESTRING(3.141592653589793 -6.283185307179586,2.718281828459045 -1.414213562373095)"
     sql = f"SELECT ST_AsText(ST_GeogFromText('{shape}'){arguments})"
     assert session.execute(sql).rows[0][0] == expected
+
+
+def test_the_text_of_a_shape_has_64_kilobytes_at_most(session: Session) -> None:
+    """The example of the guide's limit: a text that loads, whose shape has a longer one with all digits."""
+    points = [f"{number / 100}1 {number / 1000}1" for number in range(1, 4_001)]
+    session.execute("CREATE TABLE shapes (g GEOMETRY)")
+    session.execute(f"INSERT INTO shapes SELECT ST_GeomFromText('LINESTRING({','.join(points)})')")
+    assert len(str(session.execute("SELECT ST_AsText(g) FROM shapes").rows[0][0])) < 65_536
+    with pytest.raises(RedshiftError, match="ST_AsText: the result is larger than 65535 bytes"):
+        session.execute("SELECT ST_AsText(g, 17) FROM shapes")
+    case = "SELECT ST_NPoints(g), CASE WHEN ST_NPoints(g) > 9 THEN 'long' ELSE ST_AsText(g, 17) END FROM shapes"
+    assert session.execute(case).rows == [(4_000, "long")]
+
+
+@pytest.mark.parametrize("digits", [0, 21])
+def test_the_precision_of_a_shape_has_limits(session: Session, digits: int) -> None:
+    with pytest.raises(RedshiftError, match="between 1 and 20"):
+        session.execute(f"SELECT ST_AsText(ST_GeomFromText('POINT(1 2)'), {digits})")
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ("POINT(1 2)", 1),
+        ("POINT EMPTY", 0),
+        ("MULTIPOINT((0 0),(1.5 1))", 2),
+        ("POLYGON((0 0,4 0,4 4,0 0),(1 1,2 1,2 2,1 1))", 8),
+        ("GEOMETRYCOLLECTION(POINT(1 2),LINESTRING(0 0,1 1))", 3),
+    ],
+)
+def test_points_of_a_shape(session: Session, shape: str, expected: int) -> None:
+    """https://docs.aws.amazon.com/redshift/latest/dg/ST_NPoints-function.html."""
+    assert session.execute(f"SELECT ST_NPoints(ST_GeomFromText('{shape}'))").rows == [(expected,)]

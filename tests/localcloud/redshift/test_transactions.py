@@ -30,13 +30,15 @@ def two(warehouse: Warehouse) -> Iterator[tuple[Session, Session]]:
 
 
 @pytest.fixture
-def later() -> Iterator[Later]:
-    """Executes a statement on a thread of its own and gives it time to run or to wait."""
+def later(warehouse: Warehouse) -> Iterator[Later]:
+    """Executes a statement on a thread of its own and comes back when it has run or waits."""
+    locks = warehouse.traffic("dev").locks
     with ThreadPoolExecutor(4) as pool:
 
         def start(session: Session, sql: str) -> Future[Result]:
             started = pool.submit(session.execute, sql)
-            time.sleep(0.15)
+            while not (started.done() or locks.waiting()):
+                time.sleep(0.005)
             return started
 
         yield start

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lakeshift.extract.step import ORDER_SECONDS
 from lakeshift.model import RunState, TableState
 from tests.scenarios.cloud import Cloud, config
 from tests.scenarios.scheduled_load.test_scheduled_load import schedule
@@ -20,14 +22,15 @@ def test_a_run_is_cancelled_in_the_middle(cloud: Cloud, tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": pa.array(range(ROWS), pa.int64())}), tmp_path / "rows.parquet")
     for name in ("quick", "slow"):
         cloud.seed(f"demo.cancelled.{name}", tmp_path / "rows.parquet")
-    fault = {"kind": "stall", "after_rows": 10, "times": None, "table": "demo.cancelled.slow", "seconds": 15}
+    fault = {"kind": "stall", "after_rows": 10, "times": None, "table": "demo.cancelled.slow", "seconds": 100}
     cloud.bigquery_admin("faults", fault)
     run = cloud.submit("cancelled", config("cancelled"))
     cloud.until(lambda: cloud.find(run) and states(cloud, run).get("quick") == "published")
     assert shell.json("cancel", run)[1]["order"] == "cancel"
     assert shell("pause", run).returncode == 2
-    record = cloud.wait(run)
+    time.sleep(ORDER_SECONDS)  # so that who reads asks for orders again
     cloud.bigquery_forget("faults")
+    record = cloud.wait(run)
 
     assert record.state is RunState.CANCELLED
     assert states(cloud, run) == {"quick": "published", "slow": "cancelled"}
@@ -50,7 +53,7 @@ def test_a_run_that_awaits_its_load_is_cancelled_at_once(cloud: Cloud, tmp_path:
 
     assert shell.json("cancel", run) == (0, {"run": run, "order": "cancel", "state": "cancelled"})
 
-    assert cloud.console.ports.ledger.pending() == []
+    assert run not in dict(cloud.console.ports.ledger.pending())
     assert cloud.tables(run)["a"].state is TableState.CANCELLED
     cloud.admin(f"schedules/{schedule(cloud)}/fire", {})
     assert cloud.redshift("SELECT 1 FROM svv_tables WHERE table_schema = 'never'") == []

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.scenarios.cloud import Cloud, config
-from tests.scenarios.shell import Shell
+from tests.scenarios.shell import Program
 
 ROWS = '{"id": 1, "tags": ["a", "b"], "big": "0.5"}\n{"id": 2, "tags": []}\n'
 SCHEMA = [
@@ -21,18 +21,18 @@ SCHEMA = [
 
 
 @pytest.fixture
-def shell(cloud: Cloud, tmp_path: Path) -> Shell:
+def shell(cloud: Cloud, tmp_path: Path) -> Program:
     (tmp_path / "rows.jsonl").write_text(ROWS)
     (tmp_path / "schema.json").write_text(json.dumps(SCHEMA))
-    return Shell(tmp_path, cloud.home)
+    return Program(tmp_path, cloud.home)
 
 
-def write(shell: Shell, name: str, given: dict[str, Any]) -> str:
+def write(shell: Program, name: str, given: dict[str, Any]) -> str:
     (shell.folder / name).write_text(json.dumps(given))
     return name
 
 
-def test_check_is_good_or_names_every_problem(shell: Shell) -> None:
+def test_check_is_good_or_names_every_problem(shell: Program) -> None:
     assert shell.json("check", write(shell, "good.json", config("d")))[0] == 0
     code, answer = shell.json("check", write(shell, "bad.json", config("d", loda={})))
     assert code == 2
@@ -43,7 +43,7 @@ def test_check_is_good_or_names_every_problem(shell: Shell) -> None:
     assert shell("check", "none.json").returncode == 2
 
 
-def test_seed_run_status_report_and_sql(shell: Shell) -> None:
+def test_seed_run_status_report_and_sql(shell: Program) -> None:
     place = ("--project", "demo", "--dataset", "shell", "--table", "orders", "--schema", "schema.json")
     assert shell.json("local", "seed", *place, "rows.jsonl") == (0, {"rows": 2})
     done = shell("run", write(shell, "shell.json", config("shell")))
@@ -73,7 +73,7 @@ def test_seed_run_status_report_and_sql(shell: Shell) -> None:
     assert shell.json("local", "sql", "bigquery", "SELECT COUNT(*) AS n FROM shell.orders") == (0, [{"n": 2}])
 
 
-def test_submit_prints_the_run_and_run_follows_one_that_fails(shell: Shell) -> None:
+def test_submit_prints_the_run_and_run_follows_one_that_fails(shell: Program) -> None:
     done = shell("submit", write(shell, "nowhere.json", config("nowhere")))
     assert done.returncode == 0
     watched = shell("status", done.stdout.strip(), "--watch")
@@ -83,13 +83,13 @@ def test_submit_prints_the_run_and_run_follows_one_that_fails(shell: Shell) -> N
     assert (code, answer["status"]) == (2, "refused")
 
 
-def test_what_is_not_sql_of_the_engine_is_refused(shell: Shell) -> None:
+def test_what_is_not_sql_of_the_engine_is_refused(shell: Program) -> None:
     for engine in ("redshift", "bigquery"):
         code, answer = shell.json("local", "sql", engine, "SELECT FROM WHERE")
         assert (code, answer["error"]) == (2, "StatementFailed")
 
 
-def test_bad_files_are_named(shell: Shell) -> None:
+def test_bad_files_are_named(shell: Program) -> None:
     place = ("--project", "demo", "--dataset", "shell", "--table", "bad")
     (shell.folder / "rows.csv").write_text("a,b")
     assert shell("local", "seed", *place, "rows.csv").returncode == 2
@@ -99,16 +99,16 @@ def test_bad_files_are_named(shell: Shell) -> None:
     assert "id" in done.stderr
 
 
-def test_unknown_runs_and_stages_have_their_codes(shell: Shell, tmp_path: Path) -> None:
+def test_unknown_runs_and_stages_have_their_codes(shell: Program, tmp_path: Path) -> None:
     assert shell("report", "none-000000000000").returncode == 2
     assert shell("status", "none-000000000000").returncode == 2
-    nowhere = Shell(tmp_path, tmp_path / "nowhere")
+    nowhere = Program(tmp_path, tmp_path / "nowhere")
     code, answer = nowhere.json("status", "none-000000000000")
     assert (code, answer["error"]) == (3, "StageMissing")
     assert nowhere("local", "status").returncode == 3
 
 
-def test_a_file_with_the_name_of_an_answer_is_not_uploaded(shell: Shell) -> None:
+def test_a_file_with_the_name_of_an_answer_is_not_uploaded(shell: Program) -> None:
     for name in ("shell.status.json", "shell.status.txt"):
         for verb in ("submit", "run"):
             code, answer = shell.json(verb, write(shell, name, config("shell")))
@@ -117,7 +117,7 @@ def test_a_file_with_the_name_of_an_answer_is_not_uploaded(shell: Shell) -> None
 
 
 @pytest.fixture
-def gone(tmp_path: Path) -> Shell:
+def gone(tmp_path: Path) -> Program:
     """A home whose local cloud has died and left its endpoints behind."""
     (tmp_path / "rows.jsonl").write_text(ROWS)
     home = tmp_path / "gone"
@@ -126,7 +126,7 @@ def gone(tmp_path: Path) -> Shell:
         unused.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{unused.getsockname()[1]}"
     (home / "endpoints.json").write_text(json.dumps({"aws": address, "bigquery": address}))
-    return Shell(tmp_path, home)
+    return Program(tmp_path, home)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def gone(tmp_path: Path) -> Shell:
     ],
     ids=lambda words: "-".join(words[:3]),
 )
-def test_a_local_cloud_that_has_died_is_an_environment_problem(gone: Shell, words: tuple[str, ...]) -> None:
+def test_a_local_cloud_that_has_died_is_an_environment_problem(gone: Program, words: tuple[str, ...]) -> None:
     done = gone(*words)
     assert (done.returncode, done.stdout) == (3, "")
     (line,) = done.stderr.splitlines()
@@ -149,21 +149,21 @@ def test_a_local_cloud_that_has_died_is_an_environment_problem(gone: Shell, word
 
 def test_a_profile_that_is_not_there_is_an_environment_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
-    code, answer = Shell(tmp_path, tmp_path).json("status", "none-000000000000", "--stage", "prod")
+    code, answer = Program(tmp_path, tmp_path).json("status", "none-000000000000", "--stage", "prod")
     assert (code, answer["error"]) == (3, "StoreRefused")
 
 
-def test_down_answers_in_json(gone: Shell) -> None:
+def test_down_answers_in_json(gone: Program) -> None:
     assert gone.json("local", "down") == (0, {"running": False})
     assert gone("local", "status").returncode == 3
 
 
-def test_status_of_the_local_cloud(shell: Shell, cloud: Cloud) -> None:
+def test_status_of_the_local_cloud(shell: Program, cloud: Cloud) -> None:
     code, found = shell.json("local", "status")
     assert (code, found["running"], found["aws"]) == (0, True, cloud.endpoints["aws"])
 
 
-def test_values_that_json_has_no_type_for_are_text(shell: Shell) -> None:
+def test_values_that_json_has_no_type_for_are_text(shell: Program) -> None:
     query = "SELECT CAST('NaN' AS FLOAT64) AS a, b'\\x00\\xff' AS b, DATE '2024-02-29' AS c, [NUMERIC '1.50'] AS d"
     expected = [{"a": "nan", "b": "AP8=", "c": "2024-02-29", "d": ["1.5"]}]
     code, rows = shell.json("local", "sql", "bigquery", query)

@@ -63,7 +63,7 @@ def test_a_run_whose_execution_was_stopped_is_resumed(cloud: Cloud, tmp_path: Pa
     shell = Shell(tmp_path, cloud.home)
     seed(cloud, tmp_path, "stopped", "rows")
     # Longer than the resumed run takes: the local cloud lets what a stopped execution has begun go on.
-    fault = {"kind": "stall", "after_rows": 10, "times": 1, "table": "demo.stopped.rows", "seconds": 20}
+    fault = {"kind": "stall", "after_rows": 10, "times": 1, "table": "demo.stopped.rows", "seconds": 100}
     cloud.bigquery_admin("faults", fault)
     run = cloud.submit("stopped", config("stopped"))
     cloud.until(lambda: (tables := cloud.tables(run)) and tables["rows"].state is TableState.EXTRACTING)

@@ -9,7 +9,7 @@ from lakeshift.lake import keys
 from lakeshift.model import Place, Rows, RunState, TableRecord, TableState
 from lakeshift.plan.step import plan_of
 from tests.scenarios.cloud import Cloud, config
-from tests.scenarios.shell import Shell
+from tests.scenarios.shell import Program
 
 TABLE = "demo.hands.numbers"
 
@@ -37,7 +37,7 @@ def test_processes_of_this_machine_read_a_table(cloud: Cloud, tmp_path: Path) ->
     cloud.bigquery("CREATE OR REPLACE TABLE demo.hands.numbers AS SELECT n FROM UNNEST(GENERATE_ARRAY(1, 9000)) AS n")
     record = cloud.wait(cloud.submit("hands", config("hands")))
     again = planned_again(cloud, record.run)
-    shell = Shell(tmp_path, cloud.home)
+    shell = Program(tmp_path, cloud.home)
 
     done = shell("extract", again, TABLE, "--processes", "2")
 

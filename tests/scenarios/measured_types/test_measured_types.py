@@ -66,6 +66,19 @@ def test_types_hold_every_value_exactly_and_no_more_than_they_need(cloud: Cloud)
     types = made(cloud, "measured", "t")
     assert (types["name"], types["fits"]) == ("character varying 256,", "numeric 38,14")
 
+    # Nothing can be measured: neither where there are no values, nor where the question is not asked.
+    run(cloud, "measured", types={"measured": True, "maxBytes": 1})
+    assert made(cloud, "measured", "t") == types
+    cloud.bigquery("UPDATE demo.measured.t SET name = NULL, raw = NULL, fits = NULL WHERE TRUE")
+    cloud.bigquery("DELETE FROM demo.measured.t WHERE id = 1")
+    found = run(cloud, "measured")
+    assert made(cloud, "measured", "t") == types
+    assert plan_of(cloud.console.ports, cloud.tables(found)["t"]).changes == ()
+    assert cloud.redshift("SELECT id, name, fits, wide FROM measured.t ORDER BY id") == [
+        {"id": 2, "name": None, "fits": None, "wide": "0.0000000001"},
+        {"id": 3, "name": None, "fits": None, "wide": None},
+    ]
+
 
 def test_a_question_that_scans_too_much_is_not_asked(cloud: Cloud) -> None:
     cloud.bigquery("CREATE SCHEMA IF NOT EXISTS demo.measured_limit")
@@ -74,3 +87,31 @@ def test_a_question_that_scans_too_much_is_not_asked(cloud: Cloud) -> None:
     assert made(cloud, "measured_limit", "t")["name"] == "character varying 65535,"
     (table,) = cloud.report(ran)["tables"]
     assert any("not measured: that would scan" in note for note in table["notes"])
+
+
+def test_an_increment_is_measured_by_its_own_rows(cloud: Cloud) -> None:
+    name = "measured_days"
+    cloud.bigquery(f"CREATE SCHEMA IF NOT EXISTS demo.{name}")
+    cloud.bigquery(f"CREATE OR REPLACE TABLE demo.{name}.t (d DATE, name STRING, n BIGNUMERIC) PARTITION BY d")
+    cloud.bigquery(f"INSERT INTO demo.{name}.t VALUES (DATE '2024-01-01', 'short', BIGNUMERIC '1.25')")
+    source = config(name)["sources"][0]
+    source["datasets"][0]["tables"] = [{"match": "t", "incremental": {"by": "partition"}}]
+    runs: list[str] = []
+    for text in ("", "another", "x" * 50):
+        if text:
+            cloud.bigquery(f"INSERT INTO demo.{name}.t VALUES (DATE '2024-01-0{len(runs)}', '{text}', NULL)")
+        runs.append(run(cloud, name, sources=[source]))
+        if text == "another":
+            assert made(cloud, name, "t")["name"] == "character varying 16,"
+            runs.append(run(cloud, name, sources=[source]))
+    plans = [plan_of(cloud.console.ports, cloud.tables(one)["t"]) for one in runs]
+    measured = [any("types are measured" in note for note in one.notes) for one in plans]
+    assert [bool(one.increment) for one in plans] == [False, True, True, True]
+    assert measured == [True, True, False, True]
+    types = made(cloud, name, "t")
+    assert (types["name"], types["n"]) == ("character varying 128,", "numeric 38,6")
+    assert cloud.redshift(f"SELECT name, CAST(n AS VARCHAR(50)) AS n FROM {name}.t ORDER BY LEN(name)") == [
+        {"name": "short", "n": "1.250000"},
+        {"name": "another", "n": None},
+        {"name": "x" * 50, "n": None},
+    ]

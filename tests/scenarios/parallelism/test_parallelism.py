@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from lakeshift.model import RunState, TableRecord
+from lakeshift.model import RunState, TableRecord, TableState
 from tests.scenarios.cloud import Cloud, config
 
 
@@ -26,7 +26,12 @@ def test_two_of_six_at_once(cloud: Cloud) -> None:
     cloud.bigquery("CREATE SCHEMA IF NOT EXISTS demo.six")
     for index in range(6):
         cloud.bigquery(f"CREATE OR REPLACE TABLE demo.six.t{index} AS SELECT {index} AS id")
-    record = cloud.wait(cloud.submit("six", config("six", inputMaxParallelism=2)))
+    # One lasts until all others are read beside it, however long a worker takes to start.
+    cloud.bigquery_admin("faults", {"kind": "stall", "table": "demo.six.t0", "seconds": 100})
+    run = cloud.submit("six", config("six", inputMaxParallelism=2))
+    cloud.until(lambda: sum(table.state is not TableState.PLANNED for table in cloud.tables(run).values()) == 6)
+    cloud.bigquery_forget("faults")
+    record = cloud.wait(run)
     tables = list(cloud.tables(record.run).values())
     assert record.state is RunState.SUCCEEDED
     assert len(tables) == 6

@@ -51,12 +51,12 @@ def test_the_second_delivery_changes_nothing(cloud: Cloud) -> None:
 
 
 def test_uploading_again_replaces_and_keeps_the_previous_version(cloud: Cloud) -> None:
-    cloud.seed("demo.again.orders", HERE / "orders.jsonl", HERE / "schema.json")
-    first = cloud.submit("again", config("again"))
+    cloud.seed("demo.anew.orders", HERE / "orders.jsonl", HERE / "schema.json")
+    first = cloud.submit("anew", config("anew"))
     assert cloud.wait(first).state is RunState.SUCCEEDED
-    cloud.bigquery("INSERT INTO demo.again.orders (id) VALUES (4)")
-    second = cloud.submit("again", config("again"))
+    cloud.bigquery("INSERT INTO demo.anew.orders (id) VALUES (4)")
+    second = cloud.submit("anew", config("anew"))
     assert second != first
     assert cloud.wait(second).state is RunState.SUCCEEDED
-    assert cloud.redshift("SELECT COUNT(*) AS n FROM again.orders") == [{"n": 4}]
-    assert cloud.redshift(f"SELECT COUNT(*) AS n FROM again.orders__ls_{second[-12:]}_old") == [{"n": 3}]
+    assert cloud.redshift("SELECT COUNT(*) AS n FROM anew.orders") == [{"n": 4}]
+    assert cloud.redshift(f"SELECT COUNT(*) AS n FROM anew.orders__ls_{second[-12:]}_old") == [{"n": 3}]

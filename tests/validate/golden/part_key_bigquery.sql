@@ -1,0 +1,1 @@
+(SELECT t.`id` AS `parent__id`, t.`long` AS `long`, t.`raw` AS `raw`, t.`day` AS `day`, t.`clock` AS `clock`, t.`local` AS `local`, t.`at` AS `at`, t.`took` AS `took`, t.`span` AS `span`, t.`doc` AS `doc` FROM `p.Shop.Orders` AS t)
