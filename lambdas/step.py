@@ -55,6 +55,11 @@ class Context(Protocol):
         """Milliseconds until Lambda ends this invocation."""
 
 
+def late(context: Context, milliseconds: int) -> Callable[[], bool]:
+    """Says when an invocation has no more than so much time left."""
+    return lambda: context.get_remaining_time_in_millis() < milliseconds
+
+
 class TerminalError(Exception):
     """Leaves the function when trying again cannot help; ASL never retries it."""
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from lakeshift.extract.step import extract
 from lakeshift.ports import Ports
-from lambdas.step import Context, TableEvent, step
+from lambdas.step import Context, TableEvent, late, step
 
 # Readers stop at the next row group, which takes a second or two; the last parts of the files are sent after that.
 MARGIN_MILLISECONDS = 90_000
@@ -13,7 +13,7 @@ MARGIN_MILLISECONDS = 90_000
 @step(TableEvent)
 def handler(event: TableEvent, ports: Ports, context: Context) -> dict[str, Any]:
     """Extract until done or until the time left is less than the margin; say what comes next."""
-    got = extract(ports, event.run, event.table, lambda: context.get_remaining_time_in_millis() < MARGIN_MILLISECONDS)
+    got = extract(ports, event.run, event.table, late(context, MARGIN_MILLISECONDS))
     return {
         "run": event.run,
         "table": event.table,

@@ -4,7 +4,7 @@ from typing import Any
 
 from lakeshift.load.pending import Wanted, pending
 from lakeshift.ports import Ports
-from lambdas.step import Context, Event, step
+from lambdas.step import Context, Event, late, step
 
 # A question is waited for about a minute, a drop for 20 s.
 MARGIN_MILLISECONDS = 120_000
@@ -20,9 +20,7 @@ class Execution(Event):
 @step(Execution)
 def handler(event: Execution, ports: Ports, context: Context) -> dict[str, Any]:
     """List the tables that wait for their load."""
-    waiting = pending(
-        ports, event.execution, event.wanted, lambda: context.get_remaining_time_in_millis() < MARGIN_MILLISECONDS
-    )
+    waiting = pending(ports, event.execution, event.wanted, late(context, MARGIN_MILLISECONDS))
     return {
         "count": waiting.count,
         "items": {"bucket": waiting.bucket, "key": waiting.key},
