@@ -26,6 +26,7 @@ ROWS = [json.loads(line) for line in (HERE / "orders.jsonl").read_text().splitli
 SELECTED = {"GEOGRAPHY": 'ST_AsText(c."{}")', "BYTES": 'TO_HEX(c."{}")', "JSON": 'JSON_SERIALIZE(c."{}")'}
 COUNT = 6
 COUNTED = {"depth": "count"}
+NOTHING = {"match": "nothing", "wide": "split", "nested": {"key": ["id"]}, "validation": COUNTED}
 # What statements have no room for is split as well, and the gate looks at few columns then.
 LONG = [{"name": f"long_{n}", "type": "STRING", "defaultValueExpression": f"'{'y' * 8_000}'"} for n in range(14)]
 # Columns of one answer, and seconds that the local Redshift takes to plan statements about thousands of them.
@@ -40,13 +41,10 @@ class Wide:
     fields: list[dict[str, Any]]
     rows: dict[int, dict[str, Any]]
 
-    def run(self, cloud: Cloud, **settings: Any) -> str:
+    def run(self, cloud: Cloud, *rules: dict[str, Any], **settings: Any) -> str:
         """Move it; returns the run."""
         given = config(self.name, **settings)
-        given["sources"][0]["datasets"][0]["tables"] = [
-            {"match": "nothing", "wide": "split", "nested": {"key": ["id"]}, "validation": COUNTED},
-            {"match": "*", "wide": "split"},
-        ]
+        given["sources"][0]["datasets"][0]["tables"] = [*rules, {"match": "*", "wide": "split"}]
         record = cloud.wait(cloud.submit(self.name, given), PATIENCE)
         assert record.state is RunState.SUCCEEDED, [table.failure for table in cloud.tables(record.run).values()]
         return record.run
@@ -119,7 +117,7 @@ def parts(cloud: Cloud, run: str, table: str) -> list[str]:
 def test_a_table_is_split_validated_moved_again_and_taken_back(cloud: Cloud, tmp_path: Path) -> None:
     shell, given = Shell(tmp_path, cloud.home), wide(cloud, tmp_path, "wide_split", 3, first=LONG)
     cloud.seed("demo.wide_split.nothing", tmp_path / "none.jsonl", tmp_path / "schema.json")
-    first = given.run(cloud)
+    first = given.run(cloud, NOTHING)
     assert parts(cloud, first, "features") == ["features__part_2"]
     assert given.equals(cloud, "features", "features__part_2")
     types = given.columns(cloud, "features__part_2")
@@ -133,7 +131,7 @@ def test_a_table_is_split_validated_moved_again_and_taken_back(cloud: Cloud, tmp
     )
     assert next(iter(empty[1])) == "parent__id"
 
-    again = given.run(cloud, validation=COUNTED)
+    again = given.run(cloud, NOTHING, validation=COUNTED)
     assert given.equals(cloud, "features", "features__part_2")
     cloud.redshift("UPDATE wide_split.features__part_2 SET note_2 = 'x'")
     code, found = shell.json("validate", again, "--table", "features")
