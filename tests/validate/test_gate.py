@@ -513,3 +513,19 @@ def test_what_there_is_nothing_to_compare_of_is_no_check(place: Town) -> None:
     staged = place.waiting(plan, source())
     assert not {"unique", "key", "append"} & {one.check for one in told(staged, staged.gate(Depth.CHECKSUM))}
     staged.drop()
+
+
+def test_a_column_without_a_difference_is_not_said_to_be_spelled_otherwise_because_its_row_is_in_another_segment(
+    place: Town,
+) -> None:
+    count = 2_000
+    rows = pa.record_batch({"id": pa.array(range(count)), "note": pa.array([f"note {n}" for n in range(count)])})
+    staged = place.waiting(plan_of(columns(FIELDS[:2]), name="segments"), rows)
+    for change, of_note in (("note || ' '", CheckStatus.FAILED), ("note", CheckStatus.OK)):
+        place.redshift.run(f"UPDATE {staged.table} SET note = {change} WHERE id IN (5, 6, 7)")
+        found = staged.gate(Depth.CHECKSUM)
+        assert (found.error is None) == (of_note is CheckStatus.OK)
+        assert statuses(told(staged, found), "note")["checksum"] is of_note
+        assert statuses(told(staged, found), "id")["checksum"] is CheckStatus.OK
+        staged.put_back()
+    staged.drop()
