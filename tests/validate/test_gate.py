@@ -529,3 +529,12 @@ def test_a_column_without_a_difference_is_not_said_to_be_spelled_otherwise_becau
         assert statuses(told(staged, found), "id")["checksum"] is CheckStatus.OK
         staged.put_back()
     staged.drop()
+
+
+def test_elements_that_are_missing_are_not_called_tolerated_where_nothing_is(
+    family: Staged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakeshift.validate.step.elements_of", lambda *_: 61)
+    found = family.gate(Depth.CHECKSUM)
+    assert found.error
+    assert "60 rows for 61 elements" in found.error.what
