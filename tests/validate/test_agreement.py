@@ -36,7 +36,7 @@ from localcloud.bigquery.server import Twin
 from localcloud.bigquery.settings import Settings
 from tests.localcloud.bigquery.connections import load_lines, read_client, read_table
 from tests.validate import everything
-from tests.validate.staged import Staged, Town, plan_of, town
+from tests.validate.staged import Staged, Town, plan_of
 from tests.validate.wire import batch
 
 PROJECT, DATASET = "shop", "agreement"
@@ -156,12 +156,6 @@ def google(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Google]:
     ):
         bq.create_dataset(f"{PROJECT}.{DATASET}")
         yield Google(twin, bq)
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with town(tmp_path_factory.mktemp("redshift")) as found:
-        yield found
 
 
 def named(name: str) -> str:

@@ -14,18 +14,12 @@ from lakeshift.validate import results
 from lakeshift.validate.pairs import Asked, validate_config
 from lakeshift.validate.runs import validate_run
 from tests.validate.both import Both, both
-from tests.validate.staged import Staged, Town, plan_of, town
+from tests.validate.staged import Staged, Town, plan_of
 
 FIELDS = [{"name": name, "type": "INT64", "mode": "REPEATED"} for name in ("xs", "ys")]
 ROWS = pa.record_batch({"xs": pa.array([[], [1]], pa.list_(pa.int64())), "ys": [[2], [3]]})
 VALUE = "value"
 CHILDREN = {"default": "child_table"}
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with town(tmp_path_factory.mktemp("redshift")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

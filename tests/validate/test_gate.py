@@ -22,7 +22,7 @@ from lakeshift.validate import measure, results
 from lakeshift.validate.step import validate
 from tests.doubles import NOW
 from tests.unit.plans import entry, migration, planned
-from tests.validate.staged import Found, Staged, Town, _planned, plan_of, town
+from tests.validate.staged import Found, Staged, Town, _planned, plan_of
 
 FIELDS: list[dict[str, Any]] = [
     {"name": "id", "type": "INT64", "mode": "REQUIRED"},
@@ -52,12 +52,6 @@ def source() -> pa.RecordBatch:
             "legs": pa.array([[{"x": i, "y": "q"}] * (i % 3) for i in range(COUNT)], legs),
         }
     )
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with town(tmp_path_factory.mktemp("redshift")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -14,17 +14,11 @@ from lakeshift.lake.rows import convert
 from lakeshift.model import Depth
 from tests.validate.everything import FORMS, rows
 from tests.validate.mutations import EQUAL, MUTATIONS, Mutation
-from tests.validate.staged import Found, Staged, Town, plan_of, town
+from tests.validate.staged import Found, Staged, Town, plan_of
 from tests.validate.wire import batch
 
 # Every test of this file shares the twin and its tables.
 pytestmark = [pytest.mark.xdist_group("mutations")]
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with town(tmp_path_factory.mktemp("mutations")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from random import Random
 
 import pyarrow as pa
@@ -19,7 +18,7 @@ from lakeshift.validate.depth import staged, target_sums
 from lakeshift.validate.measure import Part, Scope
 from tests.unit import generated
 from tests.unit.test_corpora_lake import Maker
-from tests.validate.staged import Found, Staged, Town, plan_of, town
+from tests.validate.staged import Found, Staged, Town, plan_of
 from tests.validate.wire import batch
 
 # Parts are spread over workers; each tries the same schemas wherever it runs.
@@ -45,12 +44,6 @@ class Values(Maker):
         return json.dumps(
             self.random.choice([inner, [], 1, None, "x", [inner, inner]]), indent=self.random.choice([None, 1])
         )
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with town(tmp_path_factory.mktemp("equal")) as found:
-        yield found
 
 
 @pytest.mark.parametrize("part", range(PARTS))

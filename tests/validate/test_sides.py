@@ -22,17 +22,11 @@ from lakeshift.validate.sums import Sums
 from localcloud.redshift.runner import MAX_ROW_BYTES
 from localcloud.redshift.statements import row_size
 from tests.validate.everything import COLUMNS, rows
-from tests.validate.staged import Staged, Town, plan_of, town
+from tests.validate.staged import Staged, Town, plan_of
 from tests.validate.wire import batch
 
 SEGMENTS = 8
 BOUNDS = Bounds()
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with town(tmp_path_factory.mktemp("redshift")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from lakeshift.validate.unnested import child_relation
 from tests.unit.plans import entry, migration, planned
 from tests.validate.both import Both, both
 from tests.validate.everything import FIELDS, rows
-from tests.validate.staged import Staged, Town, town
+from tests.validate.staged import Staged, Town
 from tests.validate.wire import batch
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -76,12 +76,6 @@ def test_in_bigquery_a_part_is_columns_of_the_table(key: str) -> None:
     plan = plan_of(key)
     text = child_relation("`p.Shop.Orders`", plan, plan.children[0], checked(plan)[:2])
     assert f"{text}\n" == (GOLDEN / f"part_{'key' if key else 'row'}_bigquery.sql").read_text()
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with town(tmp_path_factory.mktemp("redshift")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module", params=["", "id"])
