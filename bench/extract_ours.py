@@ -1,57 +1,36 @@
 """Ours: the `extract` use case as a Lambda runs it, as one process.
 
-`python -m bench.extract_ours ADDRESS S3 TABLE STATISTICS`: BigQuery and S3 over the wire by the product's own adapters,
-two reader threads as by default; only the ledger is in memory. The plan is the product's own for that table.
+`python -m bench.extract_ours ADDRESS S3 PLAN`: BigQuery and S3 over the wire by the product's own adapters, two reader
+threads as by default; only the ledger is in memory. The plan is what `bench.extract_plan` wrote.
 """
 
 from __future__ import annotations
 
+# As a function does it, before it imports anything.
+import lambdas  # noqa: F401  # isort: skip
+
+import gc
 import json
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NoReturn
 
 import boto3
 
-from bench.address import DATASET, PROJECT, Address
+from bench.address import PROJECT, Address
 from bench.processes import report
 from lakeshift.adapters.bigquery import BigQuerySource, Endpoints
 from lakeshift.adapters.s3 import S3Objects
 from lakeshift.extract.step import extract, extract_of
-from lakeshift.inventory.step import Entry
 from lakeshift.lake import keys
 from lakeshift.ledger.memory import MemoryLedger
-from lakeshift.model import Place, RunRecord, RunState, TablePlan, TableRecord, TableRef, TableState
-from lakeshift.plan.engine import shares
-from lakeshift.plan.table import table_plan
+from lakeshift.model import Place, RunRecord, RunState, TablePlan, TableRecord, TableState
 from lakeshift.ports import Defaults, Limits, Places, Ports
-from lakeshift.spec import Migration
 
-RUN = "bench-000000000000"
 READERS = 2
 STREAMS = 300
-
-
-def migration(*, statistics: bool) -> Migration:
-    """A config with nothing but what it must have."""
-    return Migration.model_validate(
-        {
-            "sources": [
-                {"type": "bigquery", "project": PROJECT, "datasets": [{"name": DATASET}], "credentials": "key"},
-            ],
-            "target": {"workgroup": "bench", "database": "dev"},
-            "extract": {"statistics": statistics},
-        }
-    )
-
-
-def plan_for(source: BigQuerySource, table: str, config: Migration) -> TablePlan:
-    """The plan that the product makes of the table when it is the only one of a run."""
-    ref = TableRef(project=PROJECT, dataset=DATASET, table=table)
-    described = source.describe(ref)
-    entry = Entry(ref=ref, source_index=0, target_schema=DATASET, table=described)
-    return table_plan(RUN, entry, described, config, source.now(), shares(STREAMS, 30, 1))
 
 
 def ports_for(source: BigQuerySource, s3: str) -> Ports:
@@ -73,29 +52,30 @@ def _no_warehouse(_: object) -> NoReturn:
     raise AssertionError("an extract has no business in the warehouse")
 
 
-def prepare(ports: Ports, plan: TablePlan, config: Migration) -> None:
+def prepare(ports: Ports, plan: TablePlan, config: str) -> None:
     """Write down what the steps before leave: config, plan, and the records of run and table."""
     body = plan.model_dump_json().encode()
-    key = keys.run_file(RUN, "plans/0.jsonl")
+    key = keys.run_file(plan.run, "plans/0.jsonl")
     ports.objects.put("staging", key, body)
-    ports.objects.put("staging", keys.run_file(RUN, "config.json"), config.model_dump_json(by_alias=True).encode())
+    ports.objects.put("staging", keys.run_file(plan.run, "config.json"), config.encode())
     values: dict[str, Any] = {"config_bucket": "config", "config_key": "configs/bench.json", "config_version": "1"}
-    ports.ledger.claim(RunRecord(run=RUN, state=RunState.MIGRATING, execution="bench", started=plan.snapshot, **values))
+    run = RunRecord(run=plan.run, state=RunState.MIGRATING, execution="bench", started=plan.snapshot, **values)
+    ports.ledger.claim(run)
     place = Place(key=key, start=0, length=len(body))
-    record = TableRecord(run=RUN, table=plan.source.id, target=plan.target.id, state=TableState.PLANNED)
+    record = TableRecord(run=plan.run, table=plan.source.id, target=plan.target.id, state=TableState.PLANNED)
     ports.ledger.add_tables([record.model_copy(update={"plan": place, "split": plan.split})])
 
 
-def run_ours(address: Address, s3: str, table: str, *, statistics: bool, out_of_time: Callable[[], bool]) -> TablePlan:
+def run_ours(address: Address, s3: str, planned: Path, out_of_time: Callable[[], bool]) -> TablePlan:
     """Extract a table to its end; returns its plan. Raises RuntimeError when the rows are not all there."""
-    config = migration(statistics=statistics)
     source = BigQuerySource(PROJECT, json.dumps(address.credentials), Endpoints(address.rest, address.storage))
     ports = ports_for(source, s3)
-    plan = plan_for(source, table, config)
-    prepare(ports, plan, config)
-    while extract(ports, RUN, plan.source.id, out_of_time).next != "done":
+    given = json.loads(planned.read_text())
+    plan = TablePlan.model_validate_json(given["plan"])
+    prepare(ports, plan, given["config"])
+    while extract(ports, plan.run, plan.source.id, out_of_time).next != "done":
         pass
-    record = ports.ledger.table(RUN, plan.source.id)
+    record = ports.ledger.table(plan.run, plan.source.id)
     complete = extract_of(ports, plan, record)
     if record.rows.source != complete.rows:
         raise RuntimeError(f"{complete.rows} rows of {record.rows.source}")
@@ -104,6 +84,5 @@ def run_ours(address: Address, s3: str, table: str, *, statistics: bool, out_of_
 
 
 if __name__ == "__main__":
-    run_ours(
-        Address.read(sys.argv[1]), sys.argv[2], sys.argv[3], statistics=sys.argv[4] == "on", out_of_time=lambda: False
-    )
+    gc.enable()
+    run_ours(Address.read(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), out_of_time=lambda: False)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from bench.extract_ours import migration
+from bench.extract_plan import migration
 from bench.processes import CACHE, ROOT, report
 from lakeshift.inventory.step import Entry, line
 from lakeshift.lake import keys

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -81,6 +82,9 @@ def step(model: type[EventT]) -> Callable[[Step[EventT]], Callable[[dict[str, An
             with structlog.contextvars.bound_contextvars(request=context.aws_request_id):
                 return _translated(lambda: function(model.model_validate(event), lambda_ports(), context))
 
+        # A handler's module ends here: what was imported for it stays.
+        gc.freeze()
+        gc.enable()
         return handler
 
     return decorate

@@ -183,6 +183,7 @@ def _write(
     taken = group if plan.sample is None else sampled(group, row_hashes(group), plan.sample)
     found = sorter.sort(taken)
     if measured:
+        found = files.encoded(found)
         # What is measured is what is loaded.
         measured.add(found.kept)
     files.write(found)

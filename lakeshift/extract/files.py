@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -58,6 +58,10 @@ class ChunkFiles:
     def bytes(self) -> int:
         """Bytes of the rows so far; the same at the same row for the same rows."""
         return self._main.writer.bytes + (self._held.writer.bytes if self._held else 0)
+
+    def encoded(self, found: Sorted) -> Sorted:
+        """A row group, its texts that repeat as dictionaries; all groups of the commit are to be written like that."""
+        return replace(found, kept=self._main.writer.encoded(found.kept)) if found.kept.num_rows else found
 
     def write(self, found: Sorted) -> None:
         """One row group."""

@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,12 +46,17 @@ if TYPE_CHECKING:
     # The layer leaves NumPy's typing out.
     import numpy.typing as npt
 
+    Places = npt.NDArray[np.intp]
+
 VERSION = 1
 # Text up to here is hashed by words, longer text by BLAKE2b.
 MAX_WORD_TEXT = 512
 # Bytes that text extremes are told apart by: 64 characters of up to four bytes.
 EXTREME_BYTES = 256
 PART_ROWS = 2 * BLOCK
+# Dictionaries up to here are remembered, some of them: the lists of a row group come to thousands of arrays that share
+# one.
+KEPT_BYTES = 1024 * 1024
 
 _MASK = 2**64 - 1
 _MIX_1, _MIX_2 = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
@@ -60,6 +65,8 @@ _FOLD = 0xD6E8FEB86659FD93
 _LENGTH = np.uint64(0xA24BAED4963EE407)
 _NAN = 0x7FF8000000000000
 _KEYS = 4096
+# Words of a value from which on values are folded whole, and words that are worked on at a time then.
+_WIDE, _CACHED_WORDS = 4, 16_384
 
 Extremes = tuple[bytes, bytes, int] | None
 Observer = Callable[[str, pa.Array, Words, Extremes], None]
@@ -156,17 +163,78 @@ def observed(array: pa.Array, path: str, observer: Observer | None) -> Words:
 
 def _encoded(array: pa.DictionaryArray, path: str, observer: Observer | None) -> Words:
     """Each value of a dictionary is hashed once, whatever how often it stands in the array."""
-    known = array.dictionary
-    if not layout.is_text(known.type) or not len(known):
+    if not layout.is_text(array.dictionary.type) or not len(array.dictionary) or array.dictionary.null_count:
         return observed(array.dictionary_decode(), path, observer)
+    known = _known(array.dictionary)
     codes = layout.fixed(array.indices, array.indices.type.to_pandas_dtype()).astype(np.intp, copy=False)
     # What the codes of NULLs are is left open.
-    hashes: Words = np.take(value_hashes(known), codes, mode="clip")
-    _hide_nulls(hashes, array)
+    hashes: Words = np.take(known.hashes, codes, mode="clip")
+    absent = layout.nulls(array)
+    if absent is not None:
+        hashes[absent] = NULL
+        codes = codes[~absent]
     if observer:
-        used = pc.unique(array.indices).drop_null()
-        observer(path, array, hashes, _text(known.take(used), watched=True)[1])
+        observer(path, array, hashes, known.extremes(codes))
     return hashes
+
+
+class _Known:
+    """The values of a dictionary, which many arrays share; what is asked about them is found out once."""
+
+    def __init__(self, values: pa.Array) -> None:
+        self._values = values
+        self._buffers = tuple(buffer.address for buffer in values.buffers() if buffer)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Known) and self._place == other._place
+
+    def __hash__(self) -> int:
+        return hash(self._place)
+
+    @property
+    def _place(self) -> tuple[object, ...]:
+        return self._values.type, self._values.offset, len(self._values), self._buffers
+
+    @cached_property
+    def hashes(self) -> Words:
+        """One for each value."""
+        return value_hashes(self._values)
+
+    @cached_property
+    def _ranked(self) -> tuple[Places, layout.Integers]:
+        """The place of each value in their order, and its bytes."""
+        order = pc.array_sort_indices(self._values.view(_binary(self._values.type))).to_numpy()
+        ranks = np.empty(len(order), np.intp)
+        ranks[order] = np.arange(len(order))
+        return ranks, np.diff(layout.offsets(self._values))
+
+    def extremes(self, codes: Places) -> Extremes:
+        """Of the values that have these codes."""
+        if not len(codes):
+            return None
+        used = np.zeros(len(self._values), np.bool_)
+        used[codes] = True
+        places = np.flatnonzero(used)
+        ranks, lengths = self._ranked
+        among = ranks[places]
+        ends = (int(places[among.argmin()]), int(places[among.argmax()]))
+        return _wider(None, [self._values[place].as_buffer() for place in ends], int(lengths[places].max()))
+
+
+def _binary(kind: pa.DataType) -> pa.DataType:
+    """The type of the bytes of a text: these are what orders it."""
+    return {pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}.get(kind, kind)
+
+
+@lru_cache(maxsize=32)
+def _shared(known: _Known) -> _Known:
+    return known
+
+
+def _known(values: pa.Array) -> _Known:
+    """What is known of a dictionary, from before if it is small enough to be kept: it lies where it lay then."""
+    known = _Known(values)
+    return _shared(known) if values.get_total_buffer_size() <= KEPT_BYTES else known
 
 
 def _leaf(array: pa.Array, watched: bool) -> tuple[Words, Extremes]:
@@ -228,12 +296,11 @@ def _list_sums(hashes: Words, bounds: layout.Integers, sums: Words) -> None:
 
 def _placed(hashes: Words, bounds: layout.Integers, lengths: layout.Integers) -> Words:
     """Element hashes times the key of their place in their list."""
-    longest = int(lengths.max()) if len(lengths) else 0
-    placed = hashes.copy()
-    if longest <= 1:
-        placed *= _keys(1)[0]
-    else:
-        placed *= _keys(longest)[np.arange(len(hashes)) - np.repeat(bounds[:-1], lengths)]
+    longest = max(1, int(lengths.max(initial=0)))
+    places = np.arange(len(hashes))
+    places -= np.repeat(bounds[:-1], lengths)
+    placed: Words = np.take(_keys(longest), places, mode="clip")
+    placed *= hashes
     return placed
 
 
@@ -314,6 +381,9 @@ def _wider(found: Extremes, values: list[pa.Buffer], longest: int) -> Extremes:
 
 def _fold(sums: Words, words: Words) -> None:
     """Add the words of each value, a column after the other; one that is 0 in all of them adds 0."""
+    if words.shape[1] >= _WIDE:
+        _fold_wide(sums, words)
+        return
     scratch = np.empty((2, len(sums)), np.uint64)
     for number in range(words.shape[1]):
         if number and not words[:, number].any():
@@ -323,6 +393,20 @@ def _fold(sums: Words, words: Words) -> None:
         scratch[0] ^= scratch[1]
         scratch[0] *= _keys(number + 1)[number]
         sums += scratch[0]
+
+
+def _fold_wide(sums: Words, words: Words) -> None:
+    """The same, a value after the other, a cache full of them at a time: half the time where values have many words."""
+    width = words.shape[1]
+    rows = max(1, _CACHED_WORDS // width)
+    scratch = np.empty((2, min(rows, len(words)), width), np.uint64)
+    for start in range(0, len(words), rows):
+        part = words[start : start + rows]
+        folded, shifted = scratch[:, : len(part)]
+        np.multiply(part, np.uint64(_FOLD), out=folded)
+        np.right_shift(folded, np.uint64(32), out=shifted)
+        folded ^= shifted
+        sums[start : start + rows] += folded @ _keys(width)[:width]
 
 
 def _mix(numbers: Words, scratch: Words) -> None:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakeshift.lake.sizes import counts_more_than_arrow, row_bytes
+from lakeshift.lake.sizes import counts_more_than_arrow, row_bytes, total_bytes
 from tests.unit.arrow_values import batches, large, padded
 
 
@@ -29,6 +29,7 @@ def test_bytes_are_counted_by_value(batch: pa.RecordBatch) -> None:
         for row in batch.to_pylist()
     ]  # fmt: skip
     assert row_bytes(batch).tolist() == expected
+    assert total_bytes(pa.Table.from_batches([batch])) == sum(expected)
 
 
 @given(batches(), st.integers(0, 9), st.integers(0, 9))
@@ -38,6 +39,13 @@ def test_framing_does_not_show(batch: pa.RecordBatch, front: int, back: int) -> 
     assert row_bytes(pa.RecordBatch.from_arrays(columns, names)).tolist() == row_bytes(batch).tolist()
     wide = [column.cast(large(column.type)) for column in batch.columns]
     assert row_bytes(pa.RecordBatch.from_arrays(wide, names)).tolist() == row_bytes(batch).tolist()
+
+
+@given(batches(), st.integers(0, 9), st.integers(0, 9))
+def test_the_sum_of_all_rows_is_that_of_each(batch: pa.RecordBatch, front: int, back: int) -> None:
+    table = pa.Table.from_arrays([padded(column, front, back) for column in batch.columns], batch.schema.names)
+    pieces = pa.concat_tables([table, table.slice(1), table.slice(0, 0)])
+    assert total_bytes(pieces) == sum(int(row_bytes(piece).sum()) for piece in pieces.to_batches())
 
 
 @given(batches(), st.integers(0, 5))
