@@ -70,9 +70,9 @@ def repeated(plan: TablePlan) -> str:
 def undecided(plan: TablePlan) -> str:
     """Keys with several different rows of which none is the latest."""
     key = _merge(plan).key
-    rows = f"SELECT {'DISTINCT ' if _comparable(plan) else ''}{_of('s', _columns(plan))}\n{_latest_rows(plan)}"
+    rows = f"SELECT {'DISTINCT ' if _comparable(plan) else ''}{_of('ls_s', _columns(plan))}\n{_latest_rows(plan)}"
     names = _names(key)
-    return f"SELECT COUNT(*) FROM (SELECT {names} FROM ({rows}) AS r GROUP BY {names} HAVING COUNT(*) > 1) AS u"
+    return f"SELECT COUNT(*) FROM (SELECT {names} FROM ({rows}) AS ls_r GROUP BY {names} HAVING COUNT(*) > 1) AS u"
 
 
 def _latest_rows(plan: TablePlan) -> str:
@@ -80,9 +80,9 @@ def _latest_rows(plan: TablePlan) -> str:
     latest = f", MAX({quoted(merge.cursor)}) AS {quoted(LATEST)}" if merge.cursor else ""
     key = _names(merge.key)
     repeats = f"SELECT {key}{latest} FROM {_staged(plan)} GROUP BY {key} HAVING COUNT(*) > 1"
-    column, greatest = f"s.{quoted(merge.cursor)}", f"d.{quoted(LATEST)}"
+    column, greatest = f"ls_s.{quoted(merge.cursor)}", f"ls_d.{quoted(LATEST)}"
     where = f"\nWHERE {column} = {greatest} OR ({column} IS NULL AND {greatest} IS NULL)" if merge.cursor else ""
-    return f"FROM {_staged(plan)} AS s INNER JOIN ({repeats}) AS d ON {_same(merge.key, 's', 'd')}{where}"
+    return f"FROM {_staged(plan)} AS ls_s INNER JOIN ({repeats}) AS ls_d ON {_same(merge.key, 'ls_s', 'ls_d')}{where}"
 
 
 def _comparable(plan: TablePlan) -> bool:
@@ -102,11 +102,11 @@ def missing(plan: TablePlan, *, records: bool, recorded: bool) -> str:
     others += [sql.in_schema(plan, quarantine.staging_name(plan))] if records else []
     others += [sql.in_schema(plan, quarantine.table_name(plan))] if recorded else []
     joins = "\n".join(
-        f"LEFT JOIN (SELECT DISTINCT {_names(key)} FROM {name}) AS t{at} ON {_same(key, 'k', f't{at}')}"
+        f"LEFT JOIN (SELECT DISTINCT {_names(key)} FROM {name}) AS ls_t{at} ON {_same(key, 'ls_k', f'ls_t{at}')}"
         for at, name in enumerate(others)
     )
-    absent = " AND ".join(f"t{at}.{quoted(key[0])} IS NULL" for at in range(len(others)))
-    return f"SELECT COUNT(*) FROM (SELECT DISTINCT {_names(key)} FROM {_keys(plan)}) AS k\n{joins}\nWHERE {absent}"
+    absent = " AND ".join(f"ls_t{at}.{quoted(key[0])} IS NULL" for at in range(len(others)))
+    return f"SELECT COUNT(*) FROM (SELECT DISTINCT {_names(key)} FROM {_keys(plan)}) AS ls_k\n{joins}\nWHERE {absent}"
 
 
 # What the publishing transaction does.
@@ -128,8 +128,8 @@ def resolved(plan: TablePlan) -> list[str]:
     if not _comparable(plan):
         return [*found, f"DROP TABLE {repeats}"]
     columns = _columns(plan)
-    join = f"{staged} AS s INNER JOIN {repeats} AS d ON {_same(merge.key, 's', 'd')}"
-    single = f"SELECT DISTINCT {_of('s', columns)}\nFROM {join}"
+    join = f"{staged} AS ls_s INNER JOIN {repeats} AS ls_d ON {_same(merge.key, 'ls_s', 'ls_d')}"
+    single = f"SELECT DISTINCT {_of('ls_s', columns)}\nFROM {join}"
     return [
         *found,
         f"CREATE TABLE {one} AS\n{single}",
@@ -186,8 +186,8 @@ def _gone(plan: TablePlan, *, records: bool) -> str:
     target = sql.in_schema(plan, plan.target.table)
     parts = []
     if _merge(plan).deletes:
-        join = f"LEFT JOIN {_keys(plan)} AS k ON {_same(key, 't', 'k')}"
-        parts.append(f"SELECT {_of('t', key)}\nFROM {target} AS t {join}\nWHERE k.{quoted(key[0])} IS NULL")
+        join = f"LEFT JOIN {_keys(plan)} AS ls_k ON {_same(key, 'ls_t', 'ls_k')}"
+        parts.append(f"SELECT {_of('ls_t', key)}\nFROM {target} AS ls_t {join}\nWHERE ls_k.{quoted(key[0])} IS NULL")
     if records:
         parts.append(_left_out(plan, quarantine.staging_name(plan)))
     return "\nUNION\n".join(parts)
@@ -204,18 +204,18 @@ def _before(plan: TablePlan, gone: str) -> str:
     key, columns = _merge(plan).key, _columns(plan)
     target, staged = sql.in_schema(plan, plan.target.table), _staged(plan)
     old, new = (
-        f"SELECT {_of('t', columns)}, FALSE AS {quoted(ADDED)}",
-        f"SELECT {_of('s', columns)}, TRUE AS {quoted(ADDED)}",
+        f"SELECT {_of('ls_t', columns)}, FALSE AS {quoted(ADDED)}",
+        f"SELECT {_of('ls_s', columns)}, TRUE AS {quoted(ADDED)}",
     )
-    both = _same(key, "t", "s")
+    both = _same(key, "ls_t", "ls_s")
     parts = [
-        f"{old}\nFROM {target} AS t INNER JOIN {staged} AS s ON {both}",
-        f"{new}\nFROM {staged} AS s LEFT JOIN {target} AS t ON {both}\nWHERE t.{quoted(key[0])} IS NULL",
+        f"{old}\nFROM {target} AS ls_t INNER JOIN {staged} AS ls_s ON {both}",
+        f"{new}\nFROM {staged} AS ls_s LEFT JOIN {target} AS ls_t ON {both}\nWHERE ls_t.{quoted(key[0])} IS NULL",
     ]
     if gone:
         parts.append(
-            f"{old}\nFROM {target} AS t INNER JOIN {gone} AS g ON {_same(key, 't', 'g')} "
-            f"LEFT JOIN {staged} AS s ON {both}\nWHERE s.{quoted(key[0])} IS NULL"
+            f"{old}\nFROM {target} AS ls_t INNER JOIN {gone} AS ls_g ON {_same(key, 'ls_t', 'ls_g')} "
+            f"LEFT JOIN {staged} AS ls_s ON {both}\nWHERE ls_s.{quoted(key[0])} IS NULL"
         )
     return "\nUNION ALL\n".join(parts)
 
@@ -236,7 +236,7 @@ def _whole(plan: TablePlan) -> str:
     """Fails unless each key of staging has exactly one row in the target now."""
     key, target = _merge(plan).key, sql.in_schema(plan, plan.target.table)
     there = f"(SELECT COUNT(*) FROM {_staged(plan)})"
-    join = f"{target} AS t INNER JOIN {_staged(plan)} AS s ON {_same(key, 't', 's')}"
+    join = f"{target} AS ls_t INNER JOIN {_staged(plan)} AS ls_s ON {_same(key, 'ls_t', 'ls_s')}"
     return f"SELECT 1 / CASE WHEN COUNT(*) = {there} THEN 1 ELSE 0 END AS merged\nFROM {join}"
 
 
@@ -247,16 +247,16 @@ def settled(plan: TablePlan, *, records: bool) -> list[str]:
     parts = [f"SELECT {_names(key)} FROM {sql.in_schema(plan, name)}" for name in names]
     if _merge(plan).deletes:
         recorded = sql.in_schema(plan, quarantine.table_name(plan))
-        join = f"LEFT JOIN {_keys(plan)} AS k ON {_same(key, 'q', 'k')}"
-        parts.append(f"SELECT {_of('q', key)} FROM {recorded} AS q {join} WHERE k.{quoted(key[0])} IS NULL")
+        join = f"LEFT JOIN {_keys(plan)} AS ls_k ON {_same(key, 'ls_q', 'ls_k')}"
+        parts.append(f"SELECT {_of('ls_q', key)} FROM {recorded} AS ls_q {join} WHERE ls_k.{quoted(key[0])} IS NULL")
     return [f"CREATE TABLE {_aside(plan, 'read')} AS\n" + "\nUNION\n".join(parts)]
 
 
 def is_settled(plan: TablePlan) -> str:
     """Condition on the quarantine table for records of those keys."""
     recorded = sql.in_schema(plan, quarantine.table_name(plan))
-    same = _same(_merge(plan).key, "r", recorded)
-    return f"EXISTS (SELECT 1 FROM {_aside(plan, 'read')} AS r WHERE {same})"
+    same = _same(_merge(plan).key, "ls_r", recorded)
+    return f"EXISTS (SELECT 1 FROM {_aside(plan, 'read')} AS ls_r WHERE {same})"
 
 
 def finished(plan: TablePlan, *, records: bool, recorded: bool) -> list[str]:
@@ -276,8 +276,8 @@ def finished(plan: TablePlan, *, records: bool, recorded: bool) -> list[str]:
 def _complete(plan: TablePlan, *, quarantined: bool) -> str:
     """Fails unless the target has a row for each key of the source, without those that quarantine has."""
     key = _names(_merge(plan).key)
-    wanted = f"(SELECT COUNT(*) FROM (SELECT DISTINCT {key} FROM {_keys(plan)}) AS k)"
-    left = f" - (SELECT COUNT(*) FROM ({_left_out(plan, quarantine.table_name(plan))}) AS q)" if quarantined else ""
+    wanted = f"(SELECT COUNT(*) FROM (SELECT DISTINCT {key} FROM {_keys(plan)}) AS ls_k)"
+    left = f" - (SELECT COUNT(*) FROM ({_left_out(plan, quarantine.table_name(plan))}) AS ls_q)" if quarantined else ""
     target = sql.in_schema(plan, plan.target.table)
     return f"SELECT 1 / CASE WHEN COUNT(*) = {wanted}{left} THEN 1 ELSE 0 END AS complete\nFROM {target}"
 

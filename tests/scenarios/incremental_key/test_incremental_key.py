@@ -37,7 +37,8 @@ def target(cloud: Cloud, dataset: str) -> list[tuple[Any, ...]]:
 
 
 def test_changed_new_gone_and_doubled_rows(cloud: Cloud) -> None:
-    dataset = "inc_key"
+    # A name that a careless alias would hide.
+    dataset = "s"
     source(
         cloud, dataset, (1, "a", "one", 1), (2, "a", "older", 1), (2, "a", "two", 2), (2, "b", "b", 2), (3, "a", "3", 3)
     )

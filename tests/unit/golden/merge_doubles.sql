@@ -9,8 +9,8 @@ USING "shop"."orders__ls_0123456789ab_dup"
 WHERE "shop"."orders__ls_0123456789ab"."id" = "shop"."orders__ls_0123456789ab_dup"."id" AND ("shop"."orders__ls_0123456789ab"."timestamp" < "shop"."orders__ls_0123456789ab_dup"."__ls_latest" OR ("shop"."orders__ls_0123456789ab"."timestamp" IS NULL AND "shop"."orders__ls_0123456789ab_dup"."__ls_latest" IS NOT NULL));
 
 CREATE TABLE "shop"."orders__ls_0123456789ab_one" AS
-SELECT DISTINCT s."id", s."no_te_a6500123", s."date", s."datetime", s."timestamp", s."numeric"
-FROM "shop"."orders__ls_0123456789ab" AS s INNER JOIN "shop"."orders__ls_0123456789ab_dup" AS d ON s."id" = d."id";
+SELECT DISTINCT ls_s."id", ls_s."no_te_a6500123", ls_s."date", ls_s."datetime", ls_s."timestamp", ls_s."numeric"
+FROM "shop"."orders__ls_0123456789ab" AS ls_s INNER JOIN "shop"."orders__ls_0123456789ab_dup" AS ls_d ON ls_s."id" = ls_d."id";
 
 DELETE FROM "shop"."orders__ls_0123456789ab"
 USING "shop"."orders__ls_0123456789ab_dup"

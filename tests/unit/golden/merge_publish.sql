@@ -1,23 +1,23 @@
 CREATE TABLE "shop"."orders__ls_0123456789ab_gone" AS
-SELECT t."id"
-FROM "shop"."orders" AS t LEFT JOIN "shop"."orders__ls_0123456789ab_keys" AS k ON t."id" = k."id"
-WHERE k."id" IS NULL
+SELECT ls_t."id"
+FROM "shop"."orders" AS ls_t LEFT JOIN "shop"."orders__ls_0123456789ab_keys" AS ls_k ON ls_t."id" = ls_k."id"
+WHERE ls_k."id" IS NULL
 UNION
 SELECT DISTINCT "id"
 FROM "shop"."orders__quarantine__ls_0123456789ab"
 WHERE "__ls_action" = 'quarantined';
 
 CREATE TABLE "shop"."orders__ls_0123456789ab_old" AS
-SELECT t."id", t."no_te_a6500123", t."date", t."datetime", t."timestamp", t."numeric", FALSE AS "__ls_added"
-FROM "shop"."orders" AS t INNER JOIN "shop"."orders__ls_0123456789ab" AS s ON t."id" = s."id"
+SELECT ls_t."id", ls_t."no_te_a6500123", ls_t."date", ls_t."datetime", ls_t."timestamp", ls_t."numeric", FALSE AS "__ls_added"
+FROM "shop"."orders" AS ls_t INNER JOIN "shop"."orders__ls_0123456789ab" AS ls_s ON ls_t."id" = ls_s."id"
 UNION ALL
-SELECT s."id", s."no_te_a6500123", s."date", s."datetime", s."timestamp", s."numeric", TRUE AS "__ls_added"
-FROM "shop"."orders__ls_0123456789ab" AS s LEFT JOIN "shop"."orders" AS t ON t."id" = s."id"
-WHERE t."id" IS NULL
+SELECT ls_s."id", ls_s."no_te_a6500123", ls_s."date", ls_s."datetime", ls_s."timestamp", ls_s."numeric", TRUE AS "__ls_added"
+FROM "shop"."orders__ls_0123456789ab" AS ls_s LEFT JOIN "shop"."orders" AS ls_t ON ls_t."id" = ls_s."id"
+WHERE ls_t."id" IS NULL
 UNION ALL
-SELECT t."id", t."no_te_a6500123", t."date", t."datetime", t."timestamp", t."numeric", FALSE AS "__ls_added"
-FROM "shop"."orders" AS t INNER JOIN "shop"."orders__ls_0123456789ab_gone" AS g ON t."id" = g."id" LEFT JOIN "shop"."orders__ls_0123456789ab" AS s ON t."id" = s."id"
-WHERE s."id" IS NULL;
+SELECT ls_t."id", ls_t."no_te_a6500123", ls_t."date", ls_t."datetime", ls_t."timestamp", ls_t."numeric", FALSE AS "__ls_added"
+FROM "shop"."orders" AS ls_t INNER JOIN "shop"."orders__ls_0123456789ab_gone" AS ls_g ON ls_t."id" = ls_g."id" LEFT JOIN "shop"."orders__ls_0123456789ab" AS ls_s ON ls_t."id" = ls_s."id"
+WHERE ls_s."id" IS NULL;
 
 MERGE INTO "shop"."orders"
 USING "shop"."orders__ls_0123456789ab" AS "__ls_new"
@@ -27,7 +27,7 @@ WHEN NOT MATCHED THEN INSERT ("id", "no_te_a6500123", "date", "datetime", "times
 VALUES ("__ls_new"."id", "__ls_new"."no_te_a6500123", "__ls_new"."date", "__ls_new"."datetime", "__ls_new"."timestamp", "__ls_new"."numeric");
 
 SELECT 1 / CASE WHEN COUNT(*) = (SELECT COUNT(*) FROM "shop"."orders__ls_0123456789ab") THEN 1 ELSE 0 END AS merged
-FROM "shop"."orders" AS t INNER JOIN "shop"."orders__ls_0123456789ab" AS s ON t."id" = s."id";
+FROM "shop"."orders" AS ls_t INNER JOIN "shop"."orders__ls_0123456789ab" AS ls_s ON ls_t."id" = ls_s."id";
 
 DELETE FROM "shop"."orders"
 USING "shop"."orders__ls_0123456789ab_gone"
@@ -38,15 +38,15 @@ SELECT "id" FROM "shop"."orders__ls_0123456789ab"
 UNION
 SELECT "id" FROM "shop"."orders__quarantine__ls_0123456789ab"
 UNION
-SELECT q."id" FROM "shop"."orders__quarantine" AS q LEFT JOIN "shop"."orders__ls_0123456789ab_keys" AS k ON q."id" = k."id" WHERE k."id" IS NULL;
+SELECT ls_q."id" FROM "shop"."orders__quarantine" AS ls_q LEFT JOIN "shop"."orders__ls_0123456789ab_keys" AS ls_k ON ls_q."id" = ls_k."id" WHERE ls_k."id" IS NULL;
 
 CREATE TABLE "shop"."orders__quarantine__ls_0123456789ab_old" AS
 SELECT *
 FROM "shop"."orders__quarantine"
-WHERE EXISTS (SELECT 1 FROM "shop"."orders__ls_0123456789ab_read" AS r WHERE r."id" = "shop"."orders__quarantine"."id");
+WHERE EXISTS (SELECT 1 FROM "shop"."orders__ls_0123456789ab_read" AS ls_r WHERE ls_r."id" = "shop"."orders__quarantine"."id");
 
 DELETE FROM "shop"."orders__quarantine"
-WHERE EXISTS (SELECT 1 FROM "shop"."orders__ls_0123456789ab_read" AS r WHERE r."id" = "shop"."orders__quarantine"."id");
+WHERE EXISTS (SELECT 1 FROM "shop"."orders__ls_0123456789ab_read" AS ls_r WHERE ls_r."id" = "shop"."orders__quarantine"."id");
 
 INSERT INTO "shop"."orders__quarantine" ("__ls_run", "id", "__ls_column", "__ls_reason", "__ls_action", "__ls_bytes", "__ls_limit", "__ls_file", "__ls_row")
 SELECT "__ls_run", "id", "__ls_column", "__ls_reason", "__ls_action", "__ls_bytes", "__ls_limit", "__ls_file", "__ls_row"
@@ -54,9 +54,9 @@ FROM "shop"."orders__quarantine__ls_0123456789ab";
 
 DROP TABLE "shop"."orders__quarantine__ls_0123456789ab";
 
-SELECT 1 / CASE WHEN COUNT(*) = (SELECT COUNT(*) FROM (SELECT DISTINCT "id" FROM "shop"."orders__ls_0123456789ab_keys") AS k) - (SELECT COUNT(*) FROM (SELECT DISTINCT "id"
+SELECT 1 / CASE WHEN COUNT(*) = (SELECT COUNT(*) FROM (SELECT DISTINCT "id" FROM "shop"."orders__ls_0123456789ab_keys") AS ls_k) - (SELECT COUNT(*) FROM (SELECT DISTINCT "id"
 FROM "shop"."orders__quarantine"
-WHERE "__ls_action" = 'quarantined') AS q) THEN 1 ELSE 0 END AS complete
+WHERE "__ls_action" = 'quarantined') AS ls_q) THEN 1 ELSE 0 END AS complete
 FROM "shop"."orders";
 
 DROP TABLE "shop"."orders__ls_0123456789ab", "shop"."orders__ls_0123456789ab_keys", "shop"."orders__ls_0123456789ab_gone", "shop"."orders__ls_0123456789ab_read";
