@@ -13,13 +13,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from bench.extract_plan import migration
 from bench.processes import CACHE, ROOT, report
-from lakeshift.inventory.step import Entry, line
+from lakeshift.inventory.step import TABLES_OF_A_PART, Entry, line
 from lakeshift.lake import keys
 from lakeshift.ledger.memory import MemoryLedger
 from lakeshift.model import RunRecord, RunState, SourceTable, TableRef
@@ -32,6 +33,9 @@ RUN = "bench-000000000000"
 TYPES = ("INT64", "STRING", "NUMERIC", "TIMESTAMP", "DATE", "FLOAT64", "BOOL", "JSON", "BYTES", "DATETIME")
 LEGS = [{"name": "sku", "type": "STRING"}, {"name": "count", "type": "INT64"}, {"name": "price", "type": "NUMERIC"}]
 NESTED: dict[str, Any] = {"name": "items", "type": "RECORD", "mode": "REPEATED", "fields": LEGS}
+
+
+LIST = "list"
 
 
 class Folder:
@@ -104,8 +108,12 @@ def table(ref: TableRef, number: int) -> SourceTable:
 def write_inventory(folder: Path, tables: int) -> None:
     """What the step before leaves: inventory and config."""
     store = Folder(folder)
-    with store.path("staging", keys.run_file(RUN, "inventory.jsonl")).open("wb") as file:
-        file.writelines(line(entry) for entry in entries(tables))
+    left = entries(tables)
+    names = [str(number) for number in range(-(-tables // TABLES_OF_A_PART))]
+    for name in names:
+        part = b"".join(line(entry) for entry in islice(left, TABLES_OF_A_PART))
+        store.put("staging", keys.run_file(RUN, f"inventory/{name}"), part)
+    store.put("staging", keys.run_file(RUN, f"inventory/{LIST}"), "\n".join(names).encode())
     config = migration(statistics=True).model_dump_json(by_alias=True)
     store.put("staging", keys.run_file(RUN, "config.json"), config.encode())
 
@@ -115,7 +123,8 @@ def ports_for(folder: Path, tables: int) -> Ports:
     now, ledger = datetime.now(UTC), MemoryLedger()
     values: dict[str, Any] = {"config_bucket": "config", "config_key": "configs/bench.json", "config_version": "1"}
     state = RunState.INVENTORIED
-    ledger.claim(RunRecord(run=RUN, state=state, execution="e", started=now, snapshot=now, tables=tables, **values))
+    values |= {"tables": tables, "inventory": LIST}
+    ledger.claim(RunRecord(run=RUN, state=state, execution="e", started=now, snapshot=now, **values))
     store: Any = Folder(folder)
     obliging: Any = Obliging()
     return Ports(

@@ -831,6 +831,7 @@ class RunRecord(Noun):
     Attributes:
         execution: the state machine execution that owns the run; another one with the same upload is a duplicate.
         snapshot: the instant that all sources are read at (UTC).
+        inventory: the object that lists the parts of its inventory; "" before there is one.
         order: what a person wants of it; steps look at it between files.
         resumed: how often it was taken up again.
         notes: what a reader of its report should know.
@@ -847,6 +848,7 @@ class RunRecord(Noun):
     ended: datetime | None = None
     snapshot: datetime | None = None
     tables: int | None = None
+    inventory: str = ""
     failure: Failure | None = None
     resumed: int = 0
     notes: tuple[str, ...] = ()

@@ -83,7 +83,7 @@ GRANTS: Mapping[Verb, tuple[Objects | Items | Catalog, ...]] = MappingProxyType(
             Objects("staging", RUNS, Access.WRITE),
             Items("runs", Access.BOTH),
         ),
-        "inventory": (Objects("staging", RUNS, Access.READ | Access.UPLOAD), Items("runs", Access.BOTH)),
+        "inventory": (Objects("staging", RUNS, Access.BOTH), Items("runs", Access.BOTH)),
         "plan": (
             _PLANS,
             Objects("staging", RUNS, Access.BOTH),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from hashlib import sha256
 
 import structlog
 from pydantic import ConfigDict
@@ -30,7 +31,14 @@ log = structlog.get_logger()
 METADATA_THREADS = 8
 # One question for partitions takes up to 1,000 tables; of ten thousand partitions each, these would not fit in memory.
 TABLES_AT_A_TIME = 100
+# Tables of one object of the inventory: what a crash costs at most, some ten seconds.
+TABLES_OF_A_PART = 1_000
 _REFUSED = (TypeUnsupported, ObjectUnsupported, SourceNotFound, SourceForbidden, QueryFailed)
+
+
+Question = Callable[[], bool]
+_Place = tuple[int, int, str]
+"""Source and data set of the config that a table is meant by, and its name."""
 
 
 class Entry(Noun):
@@ -58,6 +66,8 @@ class Named(Noun):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     ref: TableRef
+    source_index: int
+    dataset_index: int = 0
     target_schema: str
 
 
@@ -87,41 +97,96 @@ class _Scope:
         return TableRef(project=self.spec.project, dataset=self.dataset.name, table=name)
 
 
-def inventory(ports: Ports, run: str) -> None:
-    """Write the inventory of a run, table by table; repeating it changes nothing once the run has gone on.
+def never() -> bool:
+    """The answer of who has time."""
+    return False
+
+
+def inventory(ports: Ports, run: str, stop: Question = never) -> bool:
+    """Write the inventory of a run, part by part, behind the parts that stand; repeating it changes nothing later on.
+
+    A part is named after what it holds, and the record of the run names the list of parts that counts: two workers at a
+    time take no table from each other.
+
+    Args:
+        stop: asked between some tables and the next; true ends the call, and another one goes on.
+
+    Returns:
+        Whether all tables are in it.
 
     Raises:
         NothingMatches, SourceNotFound, SourceForbidden: as the source answers.
     """
     record = ports.ledger.run(run)
     if record.state is not RunState.ACCEPTED:
-        return
-    tables = 0
-    with ports.objects.upload(ports.places.staging, _key(run), "application/jsonl") as upload:
-        for entry in entries_now(ports, migration_of(ports, run)):
-            upload.write(line(entry))
-            tables += 1
-    done = record.model_copy(update={"state": RunState.INVENTORIED, "tables": tables})
+        return True
+    # Who resumes a run of which no table was planned wants to see the source as it is by then.
+    progress = f"progress-{record.resumed}"
+    parts = _listed(ports, run, progress)
+    known = {_place(name) for name in _names(ports, run, parts)}
+    part: list[Entry] = []
+    for some in _batches(ports, migration_of(ports, run), known):
+        part += some
+        stopping = stop()
+        if stopping or len(part) >= TABLES_OF_A_PART:
+            parts = _longer(ports, run, parts, part)
+            ports.objects.put(ports.places.staging, _key(run, progress), "\n".join(parts).encode())
+            known, part = known | set(map(_place, part)), []
+        if stopping:
+            return False
+    parts, known = _longer(ports, run, parts, part), known | set(map(_place, part))
+    chosen = _put(ports, run, "\n".join(parts).encode())
+    done = record.model_copy(update={"state": RunState.INVENTORIED, "inventory": chosen, "tables": len(known)})
     ports.ledger.save_run(done, record.state)
-    log.info("inventory.done", run=run, tables=tables)
+    log.info("inventory.done", run=run, tables=len(known))
+    return True
+
+
+def _longer(ports: Ports, run: str, parts: Sequence[str], part: Sequence[Entry]) -> list[str]:
+    """The list of parts with one more, which is written."""
+    if not part:
+        return list(parts)
+    log.info("inventory.part", run=run, tables=len(part))
+    return [*parts, _put(ports, run, b"".join(map(line, part)))]
+
+
+def _put(ports: Ports, run: str, body: bytes) -> str:
+    """The name of an object that is written, by what it holds."""
+    name = sha256(body).hexdigest()[:32]
+    ports.objects.put(ports.places.staging, _key(run, name), body)
+    return name
+
+
+def _place(entry: Entry | Named) -> _Place:
+    return entry.source_index, entry.dataset_index, entry.ref.table
 
 
 def entries_of(ports: Ports, run: str) -> Iterator[Entry]:
     """The inventory that was written for a run, one table at a time."""
-    return (Entry.model_validate_json(text) for text in _lines(ports, run))
+    chosen = _listed(ports, run, ports.ledger.run(run).inventory)
+    return (Entry.model_validate_json(text) for text in _lines(ports, run, chosen))
 
 
 def names_of(ports: Ports, run: str) -> Iterator[Named]:
     """Only the names in the inventory of a run, which costs a tenth of reading all of it."""
-    return (Named.model_validate_json(text) for text in _lines(ports, run))
+    return _names(ports, run, _listed(ports, run, ports.ledger.run(run).inventory))
 
 
-def _lines(ports: Ports, run: str) -> Iterator[bytes]:
-    body = ports.objects.get(ports.places.staging, _key(run))
-    start = 0
-    while (end := body.find(b"\n", start)) >= 0:
-        yield body[start:end]
-        start = end + 1
+def _names(ports: Ports, run: str, parts: Sequence[str]) -> Iterator[Named]:
+    return (Named.model_validate_json(text) for text in _lines(ports, run, parts))
+
+
+def _listed(ports: Ports, run: str, name: str) -> list[str]:
+    """The parts that a list names; none where there is no list."""
+    try:
+        return ports.objects.get(ports.places.staging, _key(run, name)).decode().split()
+    except KeyError:
+        return []
+
+
+def _lines(ports: Ports, run: str, parts: Sequence[str]) -> Iterator[bytes]:
+    for name in parts:
+        yield from ports.objects.get(ports.places.staging, _key(run, name)).splitlines()
 
 
 def line(entry: Entry) -> bytes:
@@ -135,25 +200,31 @@ def rule_of(migration: Migration, entry: Entry) -> TableRule | None:
     return None if entry.rule is None else rules[entry.rule]
 
 
-def _key(run: str) -> str:
-    return keys.run_file(run, "inventory.jsonl")
+def _key(run: str, name: str) -> str:
+    return keys.run_file(run, f"inventory/{name}")
 
 
 def entries_now(ports: Ports, migration: Migration) -> Iterator[Entry]:
     """The inventory of a config as its sources are now; nothing is written."""
+    return (entry for some in _batches(ports, migration, ()) for entry in some)
+
+
+def _batches(ports: Ports, migration: Migration, known: Collection[_Place]) -> Iterator[list[Entry]]:
+    """Tables that are not known yet, some at a time."""
     # A reload asks the source for nothing.
     for source_index, spec in enumerate([] if migration.reload else migration.sources):
         source = ports.source(spec)
         for dataset_index, _ in enumerate(spec.datasets):
-            yield from _dataset(_Scope(migration, source, source_index, dataset_index))
+            yield from _dataset(_Scope(migration, source, source_index, dataset_index), known)
 
 
-def _dataset(scope: _Scope) -> Iterator[Entry]:
+def _dataset(scope: _Scope, known: Collection[_Place]) -> Iterator[list[Entry]]:
     chosen = select(scope.dataset, scope.source.tables(scope.dataset.name))
+    left = [one for one in chosen if (scope.source_index, scope.dataset_index, one.name) not in known]
     with ThreadPoolExecutor(METADATA_THREADS) as threads:
-        for start in range(0, len(chosen), TABLES_AT_A_TIME):
-            some = chosen[start : start + TABLES_AT_A_TIME]
-            yield from _with_partitions(scope, list(threads.map(lambda one: _entry(scope, one), some)))
+        for start in range(0, len(left), TABLES_AT_A_TIME):
+            some = left[start : start + TABLES_AT_A_TIME]
+            yield _with_partitions(scope, list(threads.map(lambda one: _entry(scope, one), some)))
 
 
 def _entry(scope: _Scope, chosen: Chosen) -> Entry:

@@ -35,7 +35,6 @@ GRANTS = {
     },
     "staging:write": {"s3:PutObject StorageStaging/runs/*"},
     "staging:measured": {"s3:PutObject StorageStaging/runs/*/measured/*"},
-    "staging:upload": {"s3:PutObject StorageStaging/runs/*", "s3:AbortMultipartUpload StorageStaging/runs/*"},
     "lake:read": {"s3:GetObject StorageLake/*raw/*", "s3:ListBucket StorageLake if s3:prefix=*raw/*"},
     "lake:checks": {
         "s3:GetObject StorageLake/*validation/*/*/*/run=*/*",
@@ -87,7 +86,7 @@ TRACES = {"xray:PutTelemetryRecords *", "xray:PutTraceSegments *"}
 LOADING = "staging:read lake:read tables:read tables:write warehouse"
 MATRIX = {
     "check": "config:read config:plan config:answer staging:write runs:read runs:write secret warehouse",
-    "inventory": "staging:read staging:upload runs:read runs:write secret",
+    "inventory": "staging:read staging:write runs:read runs:write secret",
     "plan": "config:plan staging:read staging:write lake:read runs:read runs:write tables:read tables:write secret"
     " warehouse",
     "extract": "staging:read lake:upload runs:read tables:read tables:write chunks:read chunks:write secret",

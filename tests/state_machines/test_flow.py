@@ -70,7 +70,7 @@ def prepared(
     items = machines.put_items([{"run": "r", "table": table} for table in TABLES])
     machines.functions.answers = {
         "Check": lambda _: {"outcome": "accepted", "run": "r"},
-        "Inventory": lambda payload: {"run": payload["run"], "go": True},
+        "Inventory": lambda payload: {"run": payload["run"], "done": True, "go": True},
         "Resume": lambda payload: {"run": payload["run"]},
         "Plan": lambda payload: {"run": payload["run"], "items": items, "maxConcurrency": concurrency},
         "Extract": extracted,
@@ -120,9 +120,21 @@ def test_a_run_that_cannot_be_resumed_is_left_as_it_was(machines: Machines, erro
 
 
 def test_a_run_that_is_held_up_before_its_plan_starts_no_table(machines: Machines) -> None:
-    stopped = {"Inventory": lambda payload: {"run": payload["run"], "go": False}}
+    stopped = {"Inventory": lambda payload: {"run": payload["run"], "done": False, "go": False}}
     found = prepared(machines, stopped, status="paused").run("migrate", UPLOAD)
     assert (found.status, machines.functions.verbs()) == ("SUCCEEDED", ["Check", "Inventory", "Report"])
+
+
+def test_an_inventory_goes_on_until_it_has_all_tables(machines: Machines) -> None:
+    calls: list[dict[str, Any]] = []
+
+    def some(payload: dict[str, Any]) -> dict[str, Any]:
+        calls.append(payload)
+        return {"run": payload["run"], "done": len(calls) == 3, "go": True}
+
+    found = prepared(machines, {"Inventory": some}).run("migrate", UPLOAD)
+    assert (found.status, machines.functions.verbs()[:5]) == ("SUCCEEDED", ["Check", *["Inventory"] * 3, "Plan"])
+    assert calls == [{"run": "r"}] * 3
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,8 @@ def ports(
     given = list(entries)
     body = (config or migration()).model_dump_json(by_alias=True).encode()
     objects.put("staging", keys.run_file(RUN, "config.json"), body)
-    objects.put("staging", keys.run_file(RUN, "inventory.jsonl"), b"".join(line(one) for one in given))
+    objects.put("staging", keys.run_file(RUN, "inventory/part"), b"".join(line(one) for one in given))
+    objects.put("staging", keys.run_file(RUN, "inventory/list"), b"part")
     run = RunRecord(
         run=RUN,
         state=state,
@@ -93,6 +94,7 @@ def ports(
         started=SNAPSHOT,
         snapshot=SNAPSHOT,
         tables=len(given),
+        inventory="list",
     )
     ledger.claim(run)
 

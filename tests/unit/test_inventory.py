@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
 
-from lakeshift.errors import NothingMatches, ObjectUnsupported, QueryFailed, SourceNotFound, TypeUnsupported
+from lakeshift.errors import (
+    LedgerConflict,
+    NothingMatches,
+    ObjectUnsupported,
+    QueryFailed,
+    SourceNotFound,
+    TypeUnsupported,
+)
+from lakeshift.inventory import step
 from lakeshift.inventory.family import family
 from lakeshift.inventory.query import identifier
 from lakeshift.inventory.select import Chosen, families, select
-from lakeshift.inventory.step import entries_of, inventory, line, names_of
+from lakeshift.inventory.step import entries_of, inventory, names_of
 from lakeshift.model import Partition, RunState, SourceTable, TableRef
 from lakeshift.ports import Ports
 from lakeshift.spec import Dataset
@@ -141,19 +150,21 @@ class Tables:
     """A source of described tables, which keeps what it was asked."""
 
     def __init__(self, tables: Mapping[str, SourceTable | Exception]) -> None:
-        self._tables = tables
+        self.there = dict(tables)
         self.asked: list[list[str]] = []
         self.sql: list[str] = []
+        self.described: list[str] = []
 
     def now(self) -> datetime:
         return SNAPSHOT
 
     def tables(self, dataset: str) -> list[str]:
         assert dataset == "Shop"
-        return sorted(self._tables)
+        return sorted(self.there)
 
     def describe(self, ref: TableRef) -> SourceTable:
-        found = self._tables[ref.table]
+        self.described.append(ref.table)
+        found = self.there[ref.table]
         if isinstance(found, Exception):
             raise found
         return found
@@ -191,11 +202,72 @@ def test_each_table_is_a_line_that_is_read_again() -> None:
 
 
 def test_a_repeated_inventory_changes_nothing() -> None:
-    made = taken(Tables({"a": described("a")}))
-    before = made.objects.get("staging", f"runs/{RUN}/inventory.jsonl")
-    made.objects.put("staging", f"runs/{RUN}/inventory.jsonl", before + line(entry(PLAIN)))
-    inventory(made, RUN)
-    assert len(list(entries_of(made, RUN))) == 2
+    source = Tables({"a": described("a")})
+    made = taken(source)
+    source.there["b"] = described("b")
+    assert inventory(made, RUN)
+    assert [one.ref.table for one in entries_of(made, RUN)] == ["a"]
+
+
+def many(count: int) -> Tables:
+    return Tables({f"t{number:04}": described(f"t{number:04}") for number in range(count)})
+
+
+def test_an_inventory_that_stops_goes_on_behind_what_stands() -> None:
+    source = many(250)
+    made = ports([], source=source, state=RunState.ACCEPTED)  # type: ignore[arg-type]
+    assert [inventory(made, RUN, lambda: True) for _ in range(2)] == [False, False]
+    assert made.ledger.run(RUN).state is RunState.ACCEPTED
+    # Meanwhile one table came that is first by name, and one went.
+    source.there["a"] = source.there.pop("t0249")
+    assert inventory(made, RUN)
+    assert [one.ref.table for one in names_of(made, RUN)] == [
+        *(f"t{number:04}" for number in range(200)),
+        "a",
+        *(f"t{number:04}" for number in range(200, 249)),
+    ]
+    assert made.ledger.run(RUN).tables == 250
+
+
+def test_a_crash_costs_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step, "TABLES_OF_A_PART", 100)
+    source = many(350)
+    made = ports([], source=source, state=RunState.ACCEPTED)  # type: ignore[arg-type]
+    source.there["t0250"] = RuntimeError("killed")
+    with pytest.raises(RuntimeError, match="killed"):
+        inventory(made, RUN)
+    source.there["t0250"], asked = described("t0250"), len(source.described)
+    assert inventory(made, RUN)
+    assert len(list(names_of(made, RUN))) == 350
+    assert len(source.described) - asked == 150
+
+
+def test_a_resumed_run_sees_the_source_as_it_is_now() -> None:
+    source = many(3)
+    made = ports([], source=source, state=RunState.ACCEPTED)  # type: ignore[arg-type]
+    assert not inventory(made, RUN, lambda: True)
+    record = made.ledger.run(RUN)
+    made.ledger.save_run(record.model_copy(update={"resumed": 1}), record.state)
+    source.there = {"mended": described("mended")}
+    assert inventory(made, RUN)
+    assert [one.ref.table for one in names_of(made, RUN)] == ["mended"]
+
+
+def test_two_workers_take_no_table_from_each_other() -> None:
+    """The slower one ends when the other has ended long ago; it has seen a table more."""
+    made = ports([], source=many(200), state=RunState.ACCEPTED)  # type: ignore[arg-type]
+    more = many(200)
+    more.there["a"] = described("a")
+    other = replace(made, source=lambda _: more)  # type: ignore[arg-type,return-value]
+
+    def meanwhile() -> bool:
+        assert inventory(made, RUN)
+        return False
+
+    with pytest.raises(LedgerConflict):
+        inventory(other, RUN, meanwhile)
+    assert [one.ref.table for one in names_of(made, RUN)] == [f"t{number:04}" for number in range(200)]
+    assert made.ledger.run(RUN).tables == 200
 
 
 def test_partitions_are_asked_where_they_are_needed_and_a_hundred_tables_at_a_time() -> None:

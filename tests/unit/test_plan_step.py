@@ -81,7 +81,7 @@ def test_a_plan_that_stands_is_never_made_again() -> None:
     for name, changes in ends.items():
         record = made.ledger.table(RUN, f"p.Shop.{name}")
         made.ledger.save_table(record.model_copy(update=changes))
-    made.objects.put("staging", f"runs/{RUN}/inventory.jsonl", b"")
+    made.objects.put("staging", f"runs/{RUN}/inventory/part", b"")
     again = plan(made, RUN)
     assert (again.tables, again.max_concurrency) == (2, 5)
     assert items(made) == ["p.Shop.d", "p.Shop.e"]
