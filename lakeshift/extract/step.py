@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import reduce
 from typing import Literal
 
@@ -73,11 +75,23 @@ def extract(ports: Ports, run: str, table: str, out_of_time: Question) -> Extrac
     reading = Reading(ports, source, plan, stop=lambda: late() or held_up())
     if not _result_stands(reading):
         return Extracted(next="paused" if held_up() else "extract", load=load)
-    # Who has asked to stop while the last file was written is heard too: nothing is loaded after a cancel.
-    if not _extracted(reading, record) or held_up():
-        return _to_go_on(plan, load=load, paused=held_up())
-    _finish(ports, source, plan, ports.ledger.table(run, table), pending=not load)
+    with _counting(source, plan) as count:
+        # Who has asked to stop while the last file was written is heard too: nothing is loaded after a cancel.
+        if not _extracted(reading, record) or held_up():
+            return _to_go_on(plan, load=load, paused=held_up())
+        _finish(reading, ports.ledger.table(run, table), count(), pending=not load)
     return Extracted(next="done", load=load)
+
+
+@contextmanager
+def _counting(source: Source, plan: TablePlan) -> Iterator[Callable[[], int]]:
+    """The source's rows, asked for while they are read where that bills nothing: a query takes a second or two."""
+    rows = of_rows(plan)
+    if plan.engine == "glue" or plan.row_filter or plan.increment:
+        yield lambda: source.count(rows)
+        return
+    with ThreadPoolExecutor(1, thread_name_prefix="count") as threads:
+        yield threads.submit(source.count, rows).result
 
 
 def open_chunks(ports: Ports, run: str, table: str) -> list[str]:
@@ -231,20 +245,20 @@ def _progress(ports: Ports, record: TableRecord, chunks: Sequence[ChunkRecord]) 
     return ports.ledger.save_table(record.model_copy(update=done))
 
 
-def _finish(ports: Ports, source: Source, plan: TablePlan, record: TableRecord, *, pending: bool) -> None:
+def _finish(reading: Reading, record: TableRecord, count: int, *, pending: bool) -> None:
     """Write down the complete extract, the list for COPY last, then say so in the ledger.
 
-    The source's rows are counted here, at the snapshot: a scheduled load may come after its time travel has ended.
+    Args:
+        count: the source's rows at the snapshot; a scheduled load may come after its time travel has ended.
     """
+    ports, source, plan = reading.ports, reading.source, reading.plan
     chunks = counted(ports, record)
     if not all(chunk.done for chunk in chunks):
         raise LedgerConflict("a chunk of the table is not done", where=record.table)
     complete = _manifest(ports, plan, record, [chunk for chunk in chunks if not plan.slices[chunk.slice].keys])
     if of_keys(plan).slices:
         complete = _with_keys(ports, source, plan, record, complete, chunks)
-    counted_rows = Rows(
-        source=source.count(of_rows(plan)), lake=complete.rows, quarantined=complete.quarantined, mended=complete.mended
-    )
+    counted_rows = Rows(source=count, lake=complete.rows, quarantined=complete.quarantined, mended=complete.mended)
     if complete.misfits:
         told = {"misfits": complete.misfits[:MOST_TOLD], "rows": counted_rows}
         record = ports.ledger.save_table(record.model_copy(update=told))
