@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import repeat
 
@@ -16,7 +16,7 @@ from lakeshift.model import LakeFile, TablePlan
 from lakeshift.ports import Ports
 from lakeshift.validate import questions
 from lakeshift.validate.asked import Ask
-from lakeshift.validate.bands import BANDS, meeting
+from lakeshift.validate.bands import meeting
 from lakeshift.validate.canonical import batch_fingerprints
 from lakeshift.validate.columns import Checked, checked, value
 from lakeshift.validate.dialects import Dialect
@@ -137,8 +137,8 @@ class EngineTable:
         """The fingerprint of every row of the cut; few rows come with their values at once, and are kept for `rows`."""
         self._cut, self._kept = None, []
         if cut.rows <= _DIRECT_ROWS:
-            parts = self._parts(cut, len(cut.segments), self._rows_text)
-            found = [row for part in parts for row in self.ask(self._rows_text(part))]
+            text = partial(self._rows_text, self._near(cut))
+            found = [row for part in self._parts(cut, len(cut.segments), text) for row in self.ask(text(part))]
             if len(found) < _ANSWER_ROWS:
                 self._cut, self._kept = cut, found
                 return np.array(list(map(_print_of, found)), np.int64)
@@ -152,22 +152,22 @@ class EngineTable:
         if not wanted:
             return
         if self._cut == cut:
-            yield from self._read(cut, [row for row in self._kept if _print_of(row) in wanted])
+            yield from self._read(self._near(cut), [row for row in self._kept if _print_of(row) in wanted])
             return
         if len(wanted) * _FEW < cut.rows:
-            yield from self._by_print(cut, wanted)
+            yield from self._by_print(self._near(cut), wanted)
         else:
             yield from self._by_segment(cut, wanted)
 
-    def _by_print(self, cut: Cut, wanted: Mapping[int, int]) -> Iterator[Row]:
+    def _by_print(self, near: str, wanted: Mapping[int, int]) -> Iterator[Row]:
         """Rows by their fingerprints. Those with the same one have the same values: one of them stands for all."""
         left = sorted(wanted)
-        most = self._room(self._rows_text(cut, [0]))
+        most = self._room(self._rows_text(near, _ALL))
         while left:
             asked = left[:most]
-            answer = self.ask(self._rows_text(cut, asked))
+            answer = self.ask(self._rows_text(near, _ALL, asked))
             found = {_print_of(row): row for row in answer}
-            for row in self._read(cut, list(found.values())):
+            for row in self._read(near, list(found.values())):
                 yield from repeat(row, wanted[row.fingerprint])
             # Rows come in the order of their fingerprints: behind the last one there may be more.
             done = max(found) if len(answer) == _ANSWER_ROWS else asked[-1]
@@ -176,59 +176,59 @@ class EngineTable:
     def _by_segment(self, cut: Cut, wanted: Mapping[int, int]) -> Iterator[Row]:
         """Rows by the segments that they are in, where nearly all of them are wanted."""
         most = max(1, _ANSWER_ROWS // 2 * len(cut.segments) // max(1, cut.rows))
-        for part in self._parts(cut, most, self._rows_text):
-            answer = self.ask(self._rows_text(part))
+        near = self._near(cut)
+        text = partial(self._rows_text, near)
+        for part in self._parts(cut, most, text):
+            answer = self.ask(text(part))
             if len(answer) < _ANSWER_ROWS:
-                yield from self._read(part, [row for row in answer if _print_of(row) in wanted])
+                yield from self._read(near, [row for row in answer if _print_of(row) in wanted])
             else:
                 inside = part.holds(np.fromiter(wanted, np.int64, len(wanted)))
                 yield from self._by_print(
-                    part, {one: wanted[one] for one, held in zip(wanted, inside, strict=True) if held}
+                    near, {one: wanted[one] for one, held in zip(wanted, inside, strict=True) if held}
                 )
 
-    def _rows_text(self, cut: Cut, wanted: Sequence[int] = ()) -> str:
-        # Fingerprints say which rows are meant, whatever their segments.
-        inside = _ALL if wanted else cut
+    def _rows_text(self, near: str, cut: Cut, wanted: Sequence[int] = ()) -> str:
         return questions.rows_of(
             self.dialect,
             self.table,
             self.columns,
-            inside.segments,
-            inside.count,
+            cut.segments,
+            cut.count,
             _ANSWER_ROWS,
-            where=self._near(cut),
+            where=near,
             wanted=wanted,
         )
 
     def _near(self, cut: Cut) -> str:
-        """Condition on the rows that are looked at for those of a cut."""
+        """Condition on the rows that are looked at for those of a cut, in whatever parts: whether it has hidden any is
+        known of the cut as a whole.
+        """
         near = lying_in(self.dialect, self.columns, cut.bands)
         return f"({self.where}) AND ({near})" if self.where and near else self.where or near
 
     def _parts(self, cut: Cut, most: int, text: Callable[[Cut], str]) -> Iterator[Cut]:
         """The cut in parts of at most so many segments, fewer where a statement has no room for them."""
-        # Of bands that are no neighbours, each makes the condition longer.
-        longest = replace(cut, segments=(*cut.segments[:1], *range(0, min(cut.count, BANDS), 2)))
-        most = min(most, self._room(text(longest)))
+        most = min(most, self._room(text(Cut(cut.count, cut.segments[:1]))))
         for start in range(0, len(cut.segments), most):
             segments = cut.segments[start : start + most]
-            yield replace(cut, segments=segments, rows=cut.rows * len(segments) // len(cut.segments))
+            yield Cut(cut.count, segments, cut.rows * len(segments) // len(cut.segments))
 
     def _room(self, text: str) -> int:
         """How many numbers a statement has room for."""
         return max(1, (questions.MAX_STATEMENT_BYTES - len(text.encode())) // _DIGITS)
 
-    def _read(self, cut: Cut, answer: Sequence[Sequence[object]]) -> Iterator[Row]:
+    def _read(self, near: str, answer: Sequence[Sequence[object]]) -> Iterator[Row]:
         """Rows of an answer, with the values that it had no room for, as many of these at once as may be kept."""
         for rows in _within(answer, _KEPT_BYTES):
-            long = self._long_values(cut, rows)
+            long = self._long_values(near, rows)
             for row in rows:
                 fingerprint = _print_of(row)
                 texts = (long.get((place, fingerprint), text) for place, text in enumerate(row[1:]))
                 values = (of_text(text, one.source) for text, one in zip(texts, self.columns, strict=True))
                 yield Row(fingerprint, tuple(values))
 
-    def _long_values(self, cut: Cut, answer: Sequence[Sequence[object]]) -> Mapping[tuple[int, int], bytes]:
+    def _long_values(self, near: str, answer: Sequence[Sequence[object]]) -> Mapping[tuple[int, int], bytes]:
         """Values that are too long for an answer, by the places of their columns and their rows' fingerprints."""
         found: dict[tuple[int, int], bytes] = {}
         for place in range(len(self.columns)):
@@ -237,23 +237,20 @@ class EngineTable:
                 longest = max(sizes[one] for one in prints)
                 for start in range(0, longest, _PIECE_BYTES):
                     lacking = [one for one in prints if sizes[one] > start]
-                    for one, piece in self.ask(self._pieces_text(cut, place, lacking, start)):
+                    for one, piece in self.ask(self._pieces_text(near, place, lacking, start)):
                         key = place, int(str(one))
                         found[key] = found.get(key, b"")[:start] + bytes.fromhex(str(piece))
         return found
 
-    def _pieces_text(self, cut: Cut, place: int, prints: Sequence[int], start: int) -> str:
-        return questions.pieces_of(
-            self.dialect, self.table, self.columns, place, prints, start + 1, _PIECE_BYTES, self._near(cut)
-        )
+    def _pieces_text(self, near: str, place: int, prints: Sequence[int], start: int) -> str:
+        return questions.pieces_of(self.dialect, self.table, self.columns, place, prints, start + 1, _PIECE_BYTES, near)
 
     def _totals(self, cut: Cut, finer: int) -> Iterator[tuple[int, int, int]]:
         """Segment, rows and exact sum of their fingerprints."""
+        near = self._near(cut)
 
         def text(part: Cut) -> str:
-            return questions.refined(
-                self.dialect, self.table, self.columns, part.segments, part.count, finer, self._near(part)
-            )
+            return questions.refined(self.dialect, self.table, self.columns, part.segments, part.count, finer, near)
 
         for part in self._parts(cut, len(cut.segments), text):
             for place, count, total in self.ask(text(part)):

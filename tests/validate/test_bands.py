@@ -388,6 +388,30 @@ def test_a_condition_that_hides_rows_is_noticed(
     assert warned == ["validate.read_whole"]
 
 
+def test_rows_of_all_bands_are_asked_for_in_parts_that_pass_over_nothing(
+    staged: Staged, monkeypatch: pytest.MonkeyPatch, warned: list[str]
+) -> None:
+    """A part may lie in few bands; what a condition hides is only told of all of them."""
+    monkeypatch.setattr("lakeshift.validate.sides._DIRECT_ROWS", 0)
+    monkeypatch.setattr("lakeshift.validate.sides._ANSWER_ROWS", 12)
+    staged.place.redshift.run(f"UPDATE {staged.table} SET note = 'planted' WHERE MOD(id, 3) = 0")
+    found = compared(staged, "id", target=lying)
+    assert sorted(int(name) for _, name, _ in named(found)) == list(range(0, ROWS, 3))
+    parts = [text for text in staged.place.redshift.asked if "_r &" in text and "LIMIT" in text]
+    assert len(parts) > BANDS
+    assert not any("+ 1000" in text for text in staged.place.redshift.asked)
+    assert warned == []
+
+
+def test_long_values_are_asked_for_in_their_band(staged: Staged) -> None:
+    staged.place.redshift.run(f"UPDATE {staged.table} SET note = REPEAT('x', 65000) WHERE id = 150")
+    ((kind, name, paths),) = named(compared(staged, "id"))
+    assert (kind, name, paths) == ("changed", "150", ["note"])
+    pieces = [text for text in staged.place.redshift.asked if "SUBSTRING" in text]
+    assert len(pieces) == 3
+    assert all('(__ls."id" >= 140 AND __ls."id" < 160)' in text for text in pieces)
+
+
 @pytest.mark.parametrize("most", [1_000_000, 5])
 def test_a_footer_that_hides_rows_is_noticed(
     staged: Staged, monkeypatch: pytest.MonkeyPatch, decoded: list[int], warned: list[str], most: int
