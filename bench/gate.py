@@ -7,7 +7,7 @@ bisect: the differing rows of two folders, by the sums of all segments and then 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,18 +15,21 @@ from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from bench import tables
 from bench.lake_files import files, row_count
 from bench.processes import report
 from lakeshift.inventory.step import Entry
 from lakeshift.lake.memory import MemoryObjects
-from lakeshift.lake.reader import LakeFileReader
-from lakeshift.model import LakeFile, SourceTable, TablePlan, TableRef
+from lakeshift.lake.reader import LakeFileReader, Wanted, every
+from lakeshift.lake.statistics import empty
+from lakeshift.model import ColumnStatistics, LakeFile, SourceTable, Statistics, TablePlan, TableRef
 from lakeshift.plan.table import table_plan
 from lakeshift.ports import Limits, Places
 from lakeshift.spec import Migration
 from lakeshift.types.bigquery import columns
+from lakeshift.validate.bands import band_of
 from lakeshift.validate.measure import PartMeasure, Scope, measured, together
 from lakeshift.validate.pairing import Pairing
 from lakeshift.validate.rows import differences
@@ -87,7 +90,28 @@ def _lake_file(file: Path) -> LakeFile:
 
 def scope_of(folder: Path, plan: TablePlan) -> Scope:
     """As the gate looks at depth checksum."""
-    return Scope(plan, segment_count(row_count(folder), len(plan.columns)), 0)
+    segments = segment_count(row_count(folder), len(plan.columns))
+    return Scope(plan, segments, 0, band=band_of(plan, statistics_of(folder), segments))
+
+
+def statistics_of(folder: Path) -> Statistics:
+    """The least and greatest value of each column, as an extract takes them; here of the files' footers."""
+    groups = [
+        metadata.row_group(place)
+        for metadata in map(pq.read_metadata, files(folder))
+        for place in range(metadata.num_row_groups)
+    ]
+    columns = (_column([group.column(place) for group in groups]) for place in range(groups[0].num_columns))
+    return empty().model_copy(update={"rows": row_count(folder), "columns": tuple(columns)})
+
+
+def _column(chunks: Sequence[pq.ColumnChunkMetaData]) -> ColumnStatistics:
+    found = [one.statistics for one in chunks if one.statistics and one.statistics.has_min_max]
+    bounds = {"min": min(one.min for one in found), "max": max(one.max for one in found)} if found else {}
+    texts = {name: value if isinstance(value, int) else str(value) for name, value in bounds.items()}
+    return ColumnStatistics(
+        path=chunks[0].path_in_schema, values=sum(one.num_values for one in chunks), nulls=0, **texts
+    )
 
 
 def full_pass(folder: str, table: str) -> None:
@@ -98,18 +122,18 @@ def full_pass(folder: str, table: str) -> None:
 
 
 class Counted:
-    """The rows of a folder's files, and how many of them were read so far."""
+    """The rows of a folder's files, and how many of them were decoded so far."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.read = 0
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """All rows once more."""
+    def batches(self, wanted: Wanted = every) -> Iterator[pa.RecordBatch]:
+        """All rows once more, of the row groups that are wanted."""
         disk = Disk(self._folder)
         for file in files(self._folder):
             reader = LakeFileReader(partial(disk.read_range, BUCKET, file.name), file.stat().st_size)
-            for batch in reader.batches():
+            for batch in reader.batches(wanted=wanted):
                 self.read += batch.num_rows
                 yield batch
 
@@ -121,7 +145,7 @@ def bisect(folder: str, table: str, other: str) -> None:
     (part,) = scope.parts
     sums = [measured_of(place, scope)[0].sums for place in (mine, theirs)]
     sides = [Counted(place) for place in (mine, theirs)]
-    first, second = (Batches(side.batches, part.columns) for side in sides)
+    first, second = (Batches(side.batches, part.columns, side.batches) for side in sides)
     found = differences(first, second, (sums[0], sums[1]), Pairing(part.columns))
     rows = row_count(mine)
     named = sorted({column.column for one in found.differences for column in one.columns})

@@ -13,6 +13,15 @@ from lakeshift.errors import ValidationFailed
 
 Read = Callable[[int, int], bytes]
 """Gives `length` bytes from byte `start` of the object, fewer at its end."""
+Wanted = Callable[[pq.RowGroupMetaData], bool]
+"""Whether a row group is read, by what the footer says of it."""
+
+
+def every(_: pq.RowGroupMetaData) -> bool:
+    """All row groups are wanted."""
+    return True
+
+
 # One request brings the footer of any file of ours, and all of a small file.
 _TAIL_BYTES = 256 * 1024
 _FOOTER_TAIL_BYTES = 8
@@ -65,13 +74,15 @@ class LakeFileReader:
         """How many row groups the file has."""
         return int(self._file.num_row_groups)
 
-    def batches(self, first: int = 0) -> Iterator[pa.RecordBatch]:
-        """Row groups from the given one on, each as one batch.
+    def batches(self, first: int = 0, wanted: Wanted = every) -> Iterator[pa.RecordBatch]:
+        """Row groups from the given one on, as far as they are wanted, each as one batch.
 
         Raises:
             ValidationFailed: a row group cannot be decoded; names the columns.
         """
         for number in range(first, self.row_groups):
+            if not wanted(self._file.metadata.row_group(number)):
+                continue
             self._move(number)
             yield self._group(number)
         if self._digested == self._end(self.row_groups - 1):

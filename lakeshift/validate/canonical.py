@@ -22,7 +22,7 @@ A row's fingerprint: with fp(k) the fingerprint of the value in column k = 0, 1,
 
     a = sum over k of (fp(k) & (2^31 - 1)) * key(k)
     b = sum over k of (fp(k) >> 31 & (2^31 - 1)) * key'(k)
-    row = fingerprint of the text "<a>,<b>"
+    row = fingerprint of the text "<a>,<b>", in whose last bits the row's band may stand, see `bands`
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from lakeshift.lake.farm import NULL_FINGERPRINT, Fingerprints, fingerprints
 from lakeshift.lake.words import BLOCK
 from lakeshift.model import Column, Kind
 from lakeshift.validate import texts
+from lakeshift.validate.bands import banded
 from lakeshift.validate.columns import Checked, value
 
 if TYPE_CHECKING:
@@ -178,6 +179,17 @@ def column_fingerprints(batch: pa.RecordBatch, columns: Sequence[Checked]) -> li
     return [array_fingerprints(value(batch, one), one) for one in columns]
 
 
+def batch_fingerprints(batch: pa.RecordBatch, columns: Sequence[Checked]) -> tuple[Fingerprints, list[Fingerprints]]:
+    """The fingerprints of a batch's rows, with their bands where a column tells these, and those of its values.
+
+    Raises:
+        ValueUnsupported: as `column_fingerprints`.
+    """
+    arrays = [value(batch, one) for one in columns]
+    prints = list(map(array_fingerprints, arrays, columns))
+    return banded(row_fingerprints(prints, batch.num_rows), arrays, columns), prints
+
+
 def array_fingerprints(array: pa.Array, one: Checked) -> Fingerprints:
     """One fingerprint for each value of a column, as `column_fingerprints`."""
     try:
@@ -222,7 +234,7 @@ _BITS = {pa.float32(): pa.int32(), pa.float64(): pa.int64()}
 
 
 def row_fingerprints(columns: Sequence[Fingerprints], rows: int = 0) -> Fingerprints:
-    """One fingerprint for each row, of those of its columns in order.
+    """One fingerprint for each row, of those of its columns in order; its band is in none of them.
 
     Args:
         columns: at most 2,048, so that no sum is beyond 63 bits.

@@ -32,6 +32,7 @@ class Checked:
         handling: JSON_TEXT where the target holds JSON as text, otherwise SUPER, whatever the type.
         is_row_key: it ties a child to its parent by the parent's row fingerprint, an INT64 like any other; in the
             target stands a generated key, which is not compared itself.
+        bounds: of the column that tells the bands of rows, where each band but the first begins; see `bands`.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Checked:
     lake: tuple[str, ...]
     handling: Handling = Handling.SUPER
     is_row_key: bool = False
+    bounds: tuple[int, ...] = ()
 
     @property
     def is_json(self) -> bool:

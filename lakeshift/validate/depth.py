@@ -35,7 +35,8 @@ from lakeshift.validate import questions, results, row_results
 from lakeshift.validate.aggregated import SHAPES, aggregates_compared, columns_of
 from lakeshift.validate.aggregates import aggregates, aggregates_of
 from lakeshift.validate.asked import Ask
-from lakeshift.validate.canonical import column_fingerprints, row_fingerprints
+from lakeshift.validate.bands import band_of
+from lakeshift.validate.canonical import batch_fingerprints
 from lakeshift.validate.columns import Checked, checked
 from lakeshift.validate.compare import Notary, file_difference, files_compared, notary, segments_compared, written_as
 from lakeshift.validate.confirm import changed_columns, explained, judged
@@ -154,7 +155,7 @@ class Deep:
         self._ports, self._ask, self._terms, self._extracted = ports, ask, terms, extracted
         widest = max((len(part.columns) for part in Scope(plan).parts), default=1)
         segments = segment_count(extracted.rows, widest) if terms.depth.includes(Depth.CHECKSUM) else 1
-        self._scope = Scope(plan, segments, attempt)
+        self._scope = Scope(plan, segments, attempt, band=band_of(plan, extracted.statistics, segments))
         self._notary = notary(plan)
         self._segments: set[int] = set()
         self._differing: list[TableRows] = []
@@ -400,14 +401,17 @@ class _LateError(Exception):
 
 def _in_time(lake: Batches, stop: Question) -> Batches:
     """The same rows, as long as there is time to read them."""
+    near = lake.near
+    return replace(
+        lake, read=lambda: _until(lake.read(), stop), near=near and (lambda wanted: _until(near(wanted), stop))
+    )
 
-    def read() -> Iterator[pa.RecordBatch]:
-        for batch in lake.read():
-            if stop():
-                raise _LateError
-            yield batch
 
-    return replace(lake, read=read)
+def _until(batches: Iterator[pa.RecordBatch], stop: Question) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        if stop():
+            raise _LateError
+        yield batch
 
 
 def _children(
@@ -429,8 +433,7 @@ def _children(
 def _sums_of(lake: Batches, segments: int) -> Sums:
     found = Sums.nothing(len(lake.columns), segments)
     for batch in lake.read():
-        values = column_fingerprints(batch, lake.columns)
-        found += Sums.of(row_fingerprints(values), values, segments)
+        found += Sums.of(*batch_fingerprints(batch, lake.columns), segments)
     return found
 
 

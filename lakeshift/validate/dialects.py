@@ -40,6 +40,7 @@ class Dialect:
     Attributes:
         name: of the engine.
         counts: by kind, the value `{0}` as a whole number, whose digits are its canonical text.
+        literals: by kind that bands are told by, the literal of a text as `bands.text_of` makes it.
         texts: by kind, the canonical text (or bytes) of the value `{0}`. Kinds that are in neither need more than a
             template.
         text, integer, bigint, double, decimal: types of a CAST; a decimal has at least 29 digits before the point.
@@ -57,6 +58,7 @@ class Dialect:
 
     name: str
     counts: Mapping[Kind, str]
+    literals: Mapping[Kind, str]
     texts: Mapping[Kind, str]
     text: str
     integer: str
@@ -192,6 +194,12 @@ REDSHIFT = Dialect(
         Kind.DATETIME: f"DATEDIFF(microsecond, {_EPOCH}, {{0}})",
         Kind.TIMESTAMP: f"DATEDIFF(microsecond, {_EPOCH}, {{0}} AT TIME ZONE 'UTC')",
     },
+    literals={
+        **dict.fromkeys(INTEGERS, "{0}"),
+        Kind.DATE: "CAST('{0}' AS DATE)",
+        Kind.DATETIME: "CAST('{0}' AS TIMESTAMP)",
+        Kind.TIMESTAMP: "CAST('{0}+00' AS TIMESTAMPTZ)",
+    },
     texts={
         Kind.BOOLEAN: _TRUTH,
         Kind.DECIMAL: "CAST({0} AS VARCHAR(40))",
@@ -251,6 +259,13 @@ BIGQUERY = Dialect(
         Kind.DATETIME: "DATETIME_DIFF({0}, DATETIME '1970-01-01 00:00:00', MICROSECOND)",
         # https://cloud.google.com/bigquery/docs/reference/standard-sql/timestamp_functions#unix_micros
         Kind.TIMESTAMP: "UNIX_MICROS({0})",
+    },
+    # Typed, so that partitions and blocks are passed over: https://cloud.google.com/bigquery/docs/querying-partitioned-tables
+    literals={
+        **dict.fromkeys(INTEGERS, "{0}"),
+        Kind.DATE: "DATE '{0}'",
+        Kind.DATETIME: "DATETIME '{0}'",
+        Kind.TIMESTAMP: "TIMESTAMP '{0}+00'",
     },
     texts={
         Kind.BOOLEAN: _TRUTH,

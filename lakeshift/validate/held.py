@@ -18,7 +18,7 @@ from lakeshift.load import quarantine, sql
 from lakeshift.model import ChildPlan, TablePlan
 from lakeshift.ports import Ports, Warehouse
 from lakeshift.types.names import quoted
-from lakeshift.validate.canonical import column_fingerprints, row_fingerprints
+from lakeshift.validate.canonical import batch_fingerprints
 from lakeshift.validate.columns import Checked
 from lakeshift.validate.pairing import Row
 from lakeshift.validate.rows import Cut, Side, only_in_first
@@ -91,8 +91,7 @@ class Held:
 
 
 def _sums(batch: pa.RecordBatch, columns: Sequence[Checked], segments: int) -> Sums:
-    values = column_fingerprints(batch, columns)
-    return Sums.of(row_fingerprints(values), values, segments)
+    return Sums.of(*batch_fingerprints(batch, columns), segments)
 
 
 def held_now(ports: Ports, warehouse: Warehouse, plan: TablePlan) -> Held:

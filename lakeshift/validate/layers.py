@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from lakeshift.validate.bands import BANDS, ranges, telling, text_of
 from lakeshift.validate.canonical import LANE_BITS, lane_keys
 from lakeshift.validate.columns import Checked
 from lakeshift.validate.dialects import FLOATS, SCOPE, Dialect
@@ -36,10 +37,36 @@ def with_rows(
 ) -> str:
     """A SELECT of rows: _r, the fingerprint of the row; _f0, _f1, ..., those of its values; and `more` of the table.
 
+    Where a column tells the row's band, _n is its value as a whole number, and _r has the band.
+
     For a float in column k there are also its steps _xk, _ak, _ek, _sk and its text _tk, see `Dialect`.
     """
     row = dialect.fingerprint.format(" || ',' || ".join(map(dialect.number_text, _lanes(len(columns)))))
+    if one := telling(columns):
+        more = [*more, f"{dialect.counts[one.source.kind].format(dialect.value(one))} AS _n"]
+        row = f"({row} & {-BANDS}) | ({_band(one.bounds)})"
     return f"SELECT *, {row} AS _r FROM ({with_prints(dialect, table_sql, columns, where, more)}) AS r"
+
+
+def _band(bounds: Sequence[int]) -> str:
+    """The band of the value _n."""
+    reached = (f"WHEN _n >= {bound} THEN {band}" for band, bound in reversed([*enumerate(bounds, 1)]))
+    return f"CASE {' '.join(reached)} ELSE 0 END"
+
+
+def lying_in(dialect: Dialect, columns: Sequence[Checked], bands: Collection[int]) -> str:
+    """Condition on the rows of some bands, by which an engine passes over what holds none; "" where none says more."""
+    one = telling(columns)
+    if one is None or len(bands) == BANDS:
+        return ""
+    name = dialect.value(one)
+    literals = [dialect.literals[one.source.kind].format(text_of(one.source.kind, bound)) for bound in one.bounds]
+    terms = [f"{name} IS NULL"] if 0 in bands else []
+    for first, last in ranges(bands):
+        lower = [f"{name} >= {literals[first - 1]}"] if first else []
+        upper = [f"{name} < {literals[last]}"] if last < len(literals) else []
+        terms.append(" AND ".join(lower + upper))
+    return " OR ".join(f"({term})" for term in terms)
 
 
 def with_prints(dialect: Dialect, table_sql: str, columns: Sequence[Checked], where: str, more: Sequence[str]) -> str:

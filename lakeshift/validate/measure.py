@@ -27,6 +27,7 @@ from lakeshift.lake.reader import LakeFileReader
 from lakeshift.lake.statistics import Accumulator, empty, merge
 from lakeshift.model import ChildPlan, LakeFile, Noun, Statistics, TablePlan
 from lakeshift.ports import Ports
+from lakeshift.validate.bands import Band, banded, with_band
 from lakeshift.validate.canonical import array_fingerprints, row_fingerprints
 from lakeshift.validate.columns import Checked, checked, checked_child, child_batch, value
 from lakeshift.validate.questions import groups
@@ -39,7 +40,7 @@ CHECKPOINT_BYTES, _REQUEST_BYTES = 8 * 2**20, 2**18
 # How long it takes until what is measured is kept, whatever comes.
 KEEP_SECONDS = 60.0
 # Part of the key of what is kept: another version measures anew.
-VERSION = 2
+VERSION = 3
 _PIECE_BYTES = 8 * 2**20
 
 
@@ -64,18 +65,21 @@ class Scope:
         segments: of its sums of fingerprints.
         attempt: which load is checked; what was kept of an earlier one counts no more.
         keeps: what is measured is kept, and what was kept counts; otherwise all is read anew.
+        band: of the table's rows, and of none of its child tables; None for rows without bands.
     """
 
     plan: TablePlan
     segments: int = 1
     attempt: int = 0
     keeps: bool = True
+    band: Band | None = None
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
         """The compared columns of the table, then those of its child tables."""
         plan = self.plan
-        tables = [(None, checked(plan)), *((child, checked_child(plan, child)) for child in plan.children)]
+        own = with_band(checked(plan), self.band)
+        tables = [(None, own), *((child, checked_child(plan, child)) for child in plan.children)]
         return tuple(
             Part(child, group)
             for child, columns in tables
@@ -328,8 +332,8 @@ def part_values(
 ) -> Iterator[tuple[Integers, list[Integers], list[pa.Array]]]:
     """Of each part of a batch of the lake the fingerprints of its rows, those of its values, and the values.
 
-    Children are tied to their parents by the rows' fingerprints of the table's first part. Rows of a table that has no
-    columns of its own are all alike.
+    Children are tied to their parents by the rows' fingerprints of the table's first part, without bands. Rows of a
+    table that has no columns of its own are all alike.
     """
     tie: Integers | None = None
     child, rows = None, batch
@@ -341,7 +345,7 @@ def part_values(
         prints = list(map(array_fingerprints, arrays, part.columns))
         identities = row_fingerprints(prints)
         tie = identities if tie is None else tie
-        yield identities, prints, arrays
+        yield banded(identities, arrays, part.columns), prints, arrays
 
 
 def _kept(ports: Ports, key: str) -> tuple[Measured, dict[int, Facts]]:
@@ -354,7 +358,7 @@ def _kept(ports: Ports, key: str) -> tuple[Measured, dict[int, Facts]]:
 
 def _key(scope: Scope, what: str, *files: LakeFile) -> str:
     named = (name for file in files for name in (file.key, file.sha256))
-    parts = (VERSION, scope.plan.split, scope.segments, scope.attempt, what, *named)
+    parts = (VERSION, scope.plan.split, scope.segments, scope.attempt, scope.band, what, *named)
     digest = sha256("\0".join(map(str, parts)).encode()).hexdigest()
     return keys.measured_file(scope.plan.run, digest)
 

@@ -23,6 +23,7 @@ from lakeshift.model import Kind
 from lakeshift.plan.nested import ROW_KEY
 from lakeshift.types.names import quoted
 from lakeshift.validate.aggregates import aggregates
+from lakeshift.validate.bands import without_band
 from lakeshift.validate.canonical import KEY_BITS
 from lakeshift.validate.columns import Checked
 from lakeshift.validate.dialects import BIGQUERY, FLOATS, PARENT, REDSHIFT, SCOPE, Dialect
@@ -227,10 +228,12 @@ def pieces_of(
 def child_table(child_sql: str, parent_sql: str, parents: Sequence[Checked], where: str = "") -> str:
     """What stands behind FROM for a child table that a generated key ties to its parent, on Redshift.
 
-    The parent's row fingerprint, of the first group of its columns, stands beside each row of the child as PARENT.
-    A row without a parent has NULL there, which no row of the lake has.
+    The parent's row fingerprint, of the first group of its columns and without a band, stands beside each row of the
+    child as PARENT. A row without a parent has NULL there, which no row of the lake has.
     """
-    rows = with_rows(REDSHIFT, parent_sql, groups(parents)[0], where, [f"{SCOPE}.{quoted(ROW_KEY)} AS _k"])
+    rows = with_rows(
+        REDSHIFT, parent_sql, without_band(groups(parents)[0]), where, [f"{SCOPE}.{quoted(ROW_KEY)} AS _k"]
+    )
     joined = f"{child_sql} AS c LEFT JOIN ({rows}) AS p ON p._k = c.{quoted(ROW_KEY)}"
     return f"(SELECT c.*, p._r AS {quoted(PARENT)} FROM {joined})"
 

@@ -6,8 +6,9 @@
     paired          what remains, as missing, extra and changed rows
 
 A side reads its rows at most once for each of the first two steps, and again only for rows that it could not keep:
-one row that differs among millions costs one pass beside the one that made the sums. Memory holds a number for each row
-that is compared, and the values of some thousand rows.
+one row that differs among millions costs one pass beside the one that made the sums, and less where bands tell which
+rows need not be read; `Sure` sees that none of them is missed. Memory holds a number for each row that is compared, and
+the values of some thousand rows.
 """
 
 from __future__ import annotations
@@ -15,15 +16,18 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
+import structlog
 
 from lakeshift.errors import TargetBusy
+from lakeshift.validate.bands import BANDS, telling
 from lakeshift.validate.pairing import Pairing, Row, RowDifference
-from lakeshift.validate.sums import Integers, Sums
+from lakeshift.validate.sums import Integers, Sums, totals
 
+log = structlog.get_logger()
 # Finer segments that a side is asked for; about as many as there are sums of a table.
 _MOST_FINER = 65_536
 
@@ -36,21 +40,34 @@ class Cut:
         count: of segments, a power of two.
         segments: those that are meant.
         rows: about how many rows they have, on the side that has more.
+        whole: no row is passed over for where its values lie.
     """
 
     count: int
     segments: tuple[int, ...]
     rows: int = field(default=0, compare=False)
+    whole: bool = False
+
+    @property
+    def bands(self) -> frozenset[int]:
+        """The bands that its rows lie in, where rows have bands; all of them where its segments do not tell."""
+        if self.whole or self.count < BANDS:
+            return frozenset(range(BANDS))
+        return frozenset(segment % BANDS for segment in self.segments)
 
     def holds(self, rows: Integers) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Which rows are meant, by their fingerprints."""
         return np.isin(rows & np.int64(self.count - 1), np.array(self.segments, np.int64))
 
 
+Totals = Mapping[int, tuple[int, int]]
+"""Rows and sum of their fingerprints (modulo 2^64, signed) of segments."""
+
+
 class Side(Protocol):
     """A table whose rows can be asked for: files of the lake, a table of the warehouse or of the source."""
 
-    def refined(self, cut: Cut, finer: int) -> Mapping[int, tuple[int, int]]:
+    def refined(self, cut: Cut, finer: int) -> Totals:
         """Rows and sum of their fingerprints (modulo 2^64, signed), for each of `finer` segments inside the cut."""
 
     def fingerprints(self, cut: Cut) -> Integers:
@@ -112,6 +129,8 @@ def differences(
     Args:
         sums: of the lake and of the target, over the same columns and as many segments.
     """
+    if telling(pairing.columns):
+        lake, target = map(Sure, (lake, target), sums)
     cut, complete = narrowed(lake, target, sums, bounds.rows)
     if not cut.segments:
         return Found(complete=complete)
@@ -129,6 +148,62 @@ def differences(
         compared=max(len(mine), len(theirs)),
         complete=complete,
     )
+
+
+class Sure:
+    """A side that passes over what bands say holds none of the rows, as long as all rows of a cut are found that way.
+
+    An engine may compare other than the bands are told (types, time zones), and a footer may be wrong. Rows and the sum
+    of their fingerprints are known of each segment; where others are found, all rows are read, then and from then on.
+    """
+
+    def __init__(self, side: Side, sums: Sums) -> None:
+        """`sums`: of all rows of the side."""
+        self._side, self._whole = side, False
+        self._known: Totals = {
+            place: (int(sums.counts[place]), int(sums.rows[place])) for place in range(sums.segments)
+        }
+
+    def refined(self, cut: Cut, finer: int) -> Totals:
+        """As of a side of a comparison."""
+        found = self._side.refined(self._seen(cut), finer)
+        if self._lacks(cut, _coarser(found, cut.count)):
+            found = self._side.refined(self._seen(cut), finer)
+        self._known = found
+        return found
+
+    def fingerprints(self, cut: Cut) -> Integers:
+        """As of a side of a comparison."""
+        found = self._side.fingerprints(self._seen(cut))
+        if self._lacks(cut, totals(found, cut.count)):
+            found = self._side.fingerprints(self._seen(cut))
+        return found
+
+    def rows(self, cut: Cut, wanted: Mapping[int, int]) -> Iterator[Row]:
+        """As of a side of a comparison."""
+        return self._side.rows(self._seen(cut), wanted)
+
+    def _seen(self, cut: Cut) -> Cut:
+        return replace(cut, whole=self._whole)
+
+    def _lacks(self, cut: Cut, found: Totals) -> bool:
+        """Whether rows were passed over; none are any more then."""
+        if len(self._seen(cut).bands) == BANDS:
+            return False
+        nothing = (0, 0)
+        self._whole = any(self._known.get(one, nothing) != found.get(one, nothing) for one in cut.segments)
+        if self._whole:
+            log.warning("validate.read_whole", segments=len(cut.segments))
+        return self._whole
+
+
+def _coarser(found: Totals, count: int) -> Totals:
+    """The same of fewer segments."""
+    whole: dict[int, tuple[int, int]] = {}
+    for place, (rows, total) in found.items():
+        before = whole.get(place % count, (0, 0))
+        whole[place % count] = before[0] + rows, (before[1] + total + 2**63) % 2**64 - 2**63
+    return whole
 
 
 def narrowed(lake: Side, target: Side, sums: tuple[Sums, Sums], most: int) -> tuple[Cut, bool]:

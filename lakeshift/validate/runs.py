@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 
@@ -22,7 +22,7 @@ from lakeshift.errors import (
 )
 from lakeshift.extract.step import extract_of
 from lakeshift.lake import rows
-from lakeshift.lake.reader import LakeFileReader
+from lakeshift.lake.reader import LakeFileReader, Wanted, every
 from lakeshift.lake.statistics import Accumulator
 from lakeshift.load import sql
 from lakeshift.model import (
@@ -47,7 +47,8 @@ from lakeshift.types.names import quoted
 from lakeshift.validate import questions
 from lakeshift.validate.aggregated import aggregates_compared, columns_of
 from lakeshift.validate.aggregates import aggregates, aggregates_of
-from lakeshift.validate.canonical import column_fingerprints, row_fingerprints
+from lakeshift.validate.bands import band_of, with_band
+from lakeshift.validate.canonical import batch_fingerprints, column_fingerprints, row_fingerprints
 from lakeshift.validate.columns import Checked, checked, checked_child, value
 from lakeshift.validate.compare import Notary, file_difference, notary, segments_compared
 from lakeshift.validate.confirm import changed_columns, explained, judged
@@ -206,7 +207,10 @@ class _Remains:
         deep = depth.includes(Depth.AGGREGATES)
         parts = tuple(part for child, found in tables for part in self._parts(child, found.columns) if deep)
         tie = tie_of(tables[0][1].columns)
-        lake = lake_of(self.ports, self.plan, self.extracted, Measures(parts, tie, self.later))
+        segments = segment_count(self.extracted.rows, max((len(part.columns) for part in parts), default=1))
+        band = band_of(self.plan, self.extracted.statistics, segments)
+        parts = tuple(part if part.child else replace(part, columns=with_band(part.columns, band)) for part in parts)
+        lake = lake_of(self.ports, self.plan, self.extracted, Measures(parts, tie, self.later, segments))
         compared = source_and_lake(self._said, self.plan, self.extracted, lake)
         yield from (one for one in compared if deep or one.check != "source_checksum")
         if not lake.readable:
@@ -281,10 +285,10 @@ class _Remains:
         prints = (row_fingerprints(column_fingerprints(batch, key)) for batch in self._left())
         return [one[one % passes == number] for one in prints]
 
-    def _left(self) -> Iterator[pa.RecordBatch]:
-        """The rows of the lake that can be told at the target."""
+    def _left(self, wanted: Wanted = every) -> Iterator[pa.RecordBatch]:
+        """The rows of the lake that can be told at the target, of the row groups that are wanted."""
         for file in self.extracted.files:
-            for batch in _reader(self.ports, file).batches():
+            for batch in _reader(self.ports, file).batches(wanted=wanted):
                 yield outside(batch, self.plan, self.later)
 
     def _counted(self, kept: int, there: int) -> CheckResult:
@@ -336,12 +340,12 @@ class _Remains:
     def _differences(
         self, side: Side, part: Part, tie: tuple[Checked, ...], sums: tuple[Sums, Sums], most: int
     ) -> Found:
-        def read() -> Iterator[pa.RecordBatch]:
-            return (part_rows(batch, self.plan, part, tie) for batch in self._left())
+        def read(wanted: Wanted = every) -> Iterator[pa.RecordBatch]:
+            return (part_rows(batch, self.plan, part, tie) for batch in self._left(wanted))
 
         target = EngineTable(side.dialect, side.table, part.columns, lambda text: side.ask(text).rows, side.where)
         pairing = Pairing(part.columns, keys_of(self.plan, part.child))
-        return differences(Batches(read, part.columns), target, sums, pairing, Bounds(most))
+        return differences(Batches(read, part.columns, read), target, sums, pairing, Bounds(most))
 
     def _target(self, part: Part, parents: Sequence[Checked]) -> Side:
         """The target's rows that are the run's."""
@@ -374,11 +378,13 @@ class Measures:
     Attributes:
         tie: columns that tie child tables to the table itself.
         without: ranges of rows that count for nothing but the statistics.
+        segments: of the sums of fingerprints.
     """
 
     parts: tuple[Part, ...]
     tie: tuple[Checked, ...]
     without: tuple[Range, ...]
+    segments: int
 
 
 @dataclass(frozen=True)
@@ -394,7 +400,7 @@ class Remaining(Lake):
 
 def lake_of(ports: Ports, plan: TablePlan, extracted: ExtractManifest, wanted: Measures) -> Remaining:
     """Read the lake's files once, row group by row group, in memory that does not grow."""
-    start, gauge = time.monotonic(), _Gauge(plan, wanted, extracted.rows)
+    start, gauge = time.monotonic(), _Gauge(plan, wanted)
     facts = [_facts(ports, plan, file, gauge.add) for file in extracted.files]
     differing = zip(extracted.files, map(file_difference, extracted.files, facts), strict=True)
     return Remaining(
@@ -413,10 +419,9 @@ def lake_of(ports: Ports, plan: TablePlan, extracted: ExtractManifest, wanted: M
 class _Gauge:
     """Takes up row groups of a table's files."""
 
-    def __init__(self, plan: TablePlan, wanted: Measures, rows_about: int) -> None:
+    def __init__(self, plan: TablePlan, wanted: Measures) -> None:
         self._plan, self._wanted = plan, wanted
-        segments = segment_count(rows_about, max((len(part.columns) for part in wanted.parts), default=1))
-        self.parts = [PartMeasure.nothing(len(part.columns), segments) for part in wanted.parts]
+        self.parts = [PartMeasure.nothing(len(part.columns), wanted.segments) for part in wanted.parts]
         self.taken = Accumulator(rows.schema(plan.columns))
         self.left = Accumulator(rows.schema(plan.columns)) if wanted.without else None
         self.rows = 0
@@ -436,8 +441,7 @@ def _more(
 ) -> PartMeasure:
     """The measure of a part with the rows of one more batch."""
     found = part_rows(batch, plan, part, tie)
-    prints = column_fingerprints(found, part.columns)
-    return before.plus(row_fingerprints(prints), prints, [value(found, one) for one in part.columns])
+    return before.plus(*batch_fingerprints(found, part.columns), [value(found, one) for one in part.columns])
 
 
 def _facts(ports: Ports, plan: TablePlan, file: LakeFile, take: Callable[[pa.RecordBatch], None]) -> Facts:

@@ -11,20 +11,22 @@ from itertools import repeat
 import numpy as np
 import pyarrow as pa
 
-from lakeshift.lake.reader import LakeFileReader
+from lakeshift.lake.reader import LakeFileReader, Wanted, every
 from lakeshift.model import LakeFile, TablePlan
 from lakeshift.ports import Ports
 from lakeshift.validate import questions
 from lakeshift.validate.asked import Ask
-from lakeshift.validate.canonical import column_fingerprints, row_fingerprints
+from lakeshift.validate.bands import meeting
+from lakeshift.validate.canonical import batch_fingerprints
 from lakeshift.validate.columns import Checked, checked, value
 from lakeshift.validate.dialects import Dialect
 from lakeshift.validate.exact import of_lake, of_text
+from lakeshift.validate.layers import lying_in
 from lakeshift.validate.measure import Part, keys_of
 from lakeshift.validate.pairing import Row
 from lakeshift.validate.questions import groups
 from lakeshift.validate.rows import Cut
-from lakeshift.validate.sums import Integers
+from lakeshift.validate.sums import Integers, totals
 from lakeshift.validate.tied import part_rows
 
 # Rows of a table in an engine that come with their values at the first look.
@@ -49,10 +51,12 @@ class Batches:
 
     Attributes:
         read: the batches from the first on, each time it is called.
+        near: the same of the row groups that are wanted; None where there are no row groups.
     """
 
     read: Callable[[], Iterator[pa.RecordBatch]]
     columns: tuple[Checked, ...]
+    near: Callable[[Wanted], Iterator[pa.RecordBatch]] | None = None
     _cut: Cut | None = None
     _kept: list[_Piece] = field(default_factory=list)
 
@@ -60,10 +64,7 @@ class Batches:
         """Rows and sum of their fingerprints (modulo 2^64, signed), for each of `finer` segments inside the cut."""
         found: dict[int, tuple[int, int]] = {}
         for _, prints in self._inside(cut):
-            places, order = np.unique(prints & np.int64(finer - 1), return_inverse=True)
-            counts, sums = np.bincount(order), np.zeros(len(places), np.int64)
-            np.add.at(sums, order, prints)
-            for place, count, total in zip(places.tolist(), counts.tolist(), sums.tolist(), strict=True):
+            for place, (count, total) in totals(prints, finer).items():
                 before = found.get(place, (0, 0))
                 found[place] = before[0] + count, int(questions.wrapped(before[1] + total))
         return found
@@ -93,10 +94,11 @@ class Batches:
             yield from self._rows(batch.take(pa.array(places)), prints[places]) if len(places) else ()
 
     def _inside(self, cut: Cut) -> Iterator[_Piece]:
-        for batch in self.read():
+        wanted = meeting(self.columns, cut.bands)
+        for batch in self.near(wanted) if self.near and wanted else self.read():
             if not batch.num_rows:
                 continue
-            prints = row_fingerprints(column_fingerprints(batch, self.columns))
+            prints, _ = batch_fingerprints(batch, self.columns)
             chosen = cut.holds(prints)
             if chosen.any():
                 yield batch.filter(pa.array(chosen)), prints[chosen]
@@ -135,8 +137,8 @@ class EngineTable:
         """The fingerprint of every row of the cut; few rows come with their values at once, and are kept for `rows`."""
         self._cut, self._kept = None, []
         if cut.rows <= _DIRECT_ROWS:
-            parts = self._parts(cut, len(cut.segments), self._rows_text)
-            found = [row for part in parts for row in self.ask(self._rows_text(part))]
+            text = partial(self._rows_text, self._near(cut))
+            found = [row for part in self._parts(cut, len(cut.segments), text) for row in self.ask(text(part))]
             if len(found) < _ANSWER_ROWS:
                 self._cut, self._kept = cut, found
                 return np.array(list(map(_print_of, found)), np.int64)
@@ -150,22 +152,22 @@ class EngineTable:
         if not wanted:
             return
         if self._cut == cut:
-            yield from self._read([row for row in self._kept if _print_of(row) in wanted])
+            yield from self._read(self._near(cut), [row for row in self._kept if _print_of(row) in wanted])
             return
         if len(wanted) * _FEW < cut.rows:
-            yield from self._by_print(wanted)
+            yield from self._by_print(self._near(cut), wanted)
         else:
             yield from self._by_segment(cut, wanted)
 
-    def _by_print(self, wanted: Mapping[int, int]) -> Iterator[Row]:
+    def _by_print(self, near: str, wanted: Mapping[int, int]) -> Iterator[Row]:
         """Rows by their fingerprints. Those with the same one have the same values: one of them stands for all."""
         left = sorted(wanted)
-        most = self._room(self._rows_text(_ALL))
+        most = self._room(self._rows_text(near, _ALL))
         while left:
             asked = left[:most]
-            answer = self.ask(self._rows_text(_ALL, asked))
+            answer = self.ask(self._rows_text(near, _ALL, asked))
             found = {_print_of(row): row for row in answer}
-            for row in self._read(list(found.values())):
+            for row in self._read(near, list(found.values())):
                 yield from repeat(row, wanted[row.fingerprint])
             # Rows come in the order of their fingerprints: behind the last one there may be more.
             done = max(found) if len(answer) == _ANSWER_ROWS else asked[-1]
@@ -174,15 +176,19 @@ class EngineTable:
     def _by_segment(self, cut: Cut, wanted: Mapping[int, int]) -> Iterator[Row]:
         """Rows by the segments that they are in, where nearly all of them are wanted."""
         most = max(1, _ANSWER_ROWS // 2 * len(cut.segments) // max(1, cut.rows))
-        for part in self._parts(cut, most, self._rows_text):
-            answer = self.ask(self._rows_text(part))
+        near = self._near(cut)
+        text = partial(self._rows_text, near)
+        for part in self._parts(cut, most, text):
+            answer = self.ask(text(part))
             if len(answer) < _ANSWER_ROWS:
-                yield from self._read([row for row in answer if _print_of(row) in wanted])
+                yield from self._read(near, [row for row in answer if _print_of(row) in wanted])
             else:
                 inside = part.holds(np.fromiter(wanted, np.int64, len(wanted)))
-                yield from self._by_print({one: wanted[one] for one, held in zip(wanted, inside, strict=True) if held})
+                yield from self._by_print(
+                    near, {one: wanted[one] for one, held in zip(wanted, inside, strict=True) if held}
+                )
 
-    def _rows_text(self, cut: Cut, wanted: Sequence[int] = ()) -> str:
+    def _rows_text(self, near: str, cut: Cut, wanted: Sequence[int] = ()) -> str:
         return questions.rows_of(
             self.dialect,
             self.table,
@@ -190,9 +196,16 @@ class EngineTable:
             cut.segments,
             cut.count,
             _ANSWER_ROWS,
-            where=self.where,
+            where=near,
             wanted=wanted,
         )
+
+    def _near(self, cut: Cut) -> str:
+        """Condition on the rows that are looked at for those of a cut, in whatever parts: whether it has hidden any is
+        known of the cut as a whole.
+        """
+        near = lying_in(self.dialect, self.columns, cut.bands)
+        return f"({self.where}) AND ({near})" if self.where and near else self.where or near
 
     def _parts(self, cut: Cut, most: int, text: Callable[[Cut], str]) -> Iterator[Cut]:
         """The cut in parts of at most so many segments, fewer where a statement has no room for them."""
@@ -205,17 +218,17 @@ class EngineTable:
         """How many numbers a statement has room for."""
         return max(1, (questions.MAX_STATEMENT_BYTES - len(text.encode())) // _DIGITS)
 
-    def _read(self, answer: Sequence[Sequence[object]]) -> Iterator[Row]:
+    def _read(self, near: str, answer: Sequence[Sequence[object]]) -> Iterator[Row]:
         """Rows of an answer, with the values that it had no room for, as many of these at once as may be kept."""
         for rows in _within(answer, _KEPT_BYTES):
-            long = self._long_values(rows)
+            long = self._long_values(near, rows)
             for row in rows:
                 fingerprint = _print_of(row)
                 texts = (long.get((place, fingerprint), text) for place, text in enumerate(row[1:]))
                 values = (of_text(text, one.source) for text, one in zip(texts, self.columns, strict=True))
                 yield Row(fingerprint, tuple(values))
 
-    def _long_values(self, answer: Sequence[Sequence[object]]) -> Mapping[tuple[int, int], bytes]:
+    def _long_values(self, near: str, answer: Sequence[Sequence[object]]) -> Mapping[tuple[int, int], bytes]:
         """Values that are too long for an answer, by the places of their columns and their rows' fingerprints."""
         found: dict[tuple[int, int], bytes] = {}
         for place in range(len(self.columns)):
@@ -224,23 +237,20 @@ class EngineTable:
                 longest = max(sizes[one] for one in prints)
                 for start in range(0, longest, _PIECE_BYTES):
                     lacking = [one for one in prints if sizes[one] > start]
-                    for one, piece in self.ask(self._pieces_text(place, lacking, start)):
+                    for one, piece in self.ask(self._pieces_text(near, place, lacking, start)):
                         key = place, int(str(one))
                         found[key] = found.get(key, b"")[:start] + bytes.fromhex(str(piece))
         return found
 
-    def _pieces_text(self, place: int, prints: Sequence[int], start: int) -> str:
-        return questions.pieces_of(
-            self.dialect, self.table, self.columns, place, prints, start + 1, _PIECE_BYTES, self.where
-        )
+    def _pieces_text(self, near: str, place: int, prints: Sequence[int], start: int) -> str:
+        return questions.pieces_of(self.dialect, self.table, self.columns, place, prints, start + 1, _PIECE_BYTES, near)
 
     def _totals(self, cut: Cut, finer: int) -> Iterator[tuple[int, int, int]]:
         """Segment, rows and exact sum of their fingerprints."""
+        near = self._near(cut)
 
         def text(part: Cut) -> str:
-            return questions.refined(
-                self.dialect, self.table, self.columns, part.segments, part.count, finer, self.where
-            )
+            return questions.refined(self.dialect, self.table, self.columns, part.segments, part.count, finer, near)
 
         for part in self._parts(cut, len(cut.segments), text):
             for place, count, total in self.ask(text(part)):
@@ -283,16 +293,16 @@ def _some(numbers: Sequence[int], most: int) -> Iterator[Sequence[int]]:
 
 def of_lake_files(ports: Ports, plan: TablePlan, files: Sequence[LakeFile], part: Part) -> Batches:
     """The rows of a part of a table, from its lake files, a row group at a time."""
+    tie = parents_of(plan, part)
 
-    def read() -> Iterator[pa.RecordBatch]:
+    def read(wanted: Wanted = every) -> Iterator[pa.RecordBatch]:
         for file in files:
             # A file that was altered may have another size than it was written with.
             size = ports.objects.size(ports.places.lake, file.key)
             reader = LakeFileReader(partial(ports.objects.read_range, ports.places.lake, file.key), size)
-            yield from reader.batches()
+            yield from (part_rows(batch, plan, part, tie) for batch in reader.batches(wanted=wanted))
 
-    tie = parents_of(plan, part)
-    return Batches(lambda: (part_rows(batch, plan, part, tie) for batch in read()), part.columns)
+    return Batches(read, part.columns, read)
 
 
 def parents_of(plan: TablePlan, part: Part) -> tuple[Checked, ...]:

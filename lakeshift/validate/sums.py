@@ -94,6 +94,14 @@ class Sums:
         return np.flatnonzero((self.columns != other.columns).any(axis=1))
 
 
+def totals(rows: Integers, segments: int) -> dict[int, tuple[int, int]]:
+    """Rows and sum of their fingerprints (modulo 2^64, signed) of each segment that has any; of however many."""
+    places, order = np.unique(rows & np.int64(segments - 1), return_inverse=True)
+    counts, sums = np.bincount(order, minlength=len(places)), np.zeros(len(places), np.int64)
+    np.add.at(sums, order, rows)
+    return dict(zip(places.tolist(), zip(counts.tolist(), sums.tolist(), strict=True), strict=True))
+
+
 @dataclass(frozen=True)
 class Sample:
     """Distinct fingerprints of a column, as many as there is room for: those that end in `level` zero bits.

@@ -11,6 +11,7 @@ from dataclasses import replace
 from lakeshift.inventory.query import identifier
 from lakeshift.model import ChildPlan, Column, Kind, TablePlan
 from lakeshift.plan.nested import ROW_KEY
+from lakeshift.validate.bands import without_band
 from lakeshift.validate.columns import Checked
 from lakeshift.validate.dialects import BIGQUERY, PARENT, SCOPE
 from lakeshift.validate.layers import with_rows
@@ -52,7 +53,7 @@ def child_relation(relation: str, plan: TablePlan, child: ChildPlan, parents: Se
 def _parents(relation: str, parents: Sequence[Checked], owners: Mapping[str, str]) -> str:
     """The rows that have the child's columns, by other names, with the fingerprints that tie a child's rows to them."""
     more = [f"{SCOPE}.{identifier(owner)} AS {name}" for name, owner in owners.items()]
-    rows = with_rows(BIGQUERY, relation, groups(parents)[0], more=more)
+    rows = with_rows(BIGQUERY, relation, without_band(groups(parents)[0]), more=more)
     return f"(SELECT {', '.join(owners)}, _r AS {PARENT} FROM ({rows}) AS p)"  # noqa: S608
 
 

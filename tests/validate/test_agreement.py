@@ -6,9 +6,9 @@ import base64
 import json
 import math
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -25,11 +25,13 @@ from lakeshift.model import Column, Kind, TablePlan
 from lakeshift.types.bigquery import columns as bigquery_columns
 from lakeshift.validate import canonical, questions
 from lakeshift.validate.aggregates import aggregates, aggregates_of
+from lakeshift.validate.bands import BANDS, Band, bounds_of, with_band
 from lakeshift.validate.columns import Checked, checked, checked_child, child_batch, value
 from lakeshift.validate.dialects import BIGQUERY, REDSHIFT, Dialect
-from lakeshift.validate.layers import with_rows
+from lakeshift.validate.layers import lying_in, with_rows
 from lakeshift.validate.questions import child_table, refined, rows_of, segments, sums_of
 from lakeshift.validate.sums import Sums
+from lakeshift.validate.tied import child_rows
 from lakeshift.validate.totals import total
 from localcloud.bigquery.seed import client
 from localcloud.bigquery.server import Twin
@@ -168,8 +170,8 @@ Prints = list[tuple[int, ...]]
 
 def of_lake(lake: pa.RecordBatch, columns: Sequence[Checked]) -> Prints:
     """The fingerprints of rows and values in Arrow, sorted."""
-    values = canonical.column_fingerprints(lake, columns)
-    return sorted(zip(canonical.row_fingerprints(values).tolist(), *(one.tolist() for one in values), strict=True))
+    prints, values = canonical.batch_fingerprints(lake, columns)
+    return sorted(zip(prints.tolist(), *(one.tolist() for one in values), strict=True))
 
 
 def prints_sql(dialect: Dialect, table: str, columns: Sequence[Checked]) -> str:
@@ -400,3 +402,98 @@ def test_aggregates_are_those_of_the_values(google: Google, place: Town, both: A
     assert (per_engine[0]["ratio"].nans, per_engine[0]["ratio"].infinities) == (1, 1)
     ratios = [one for one in found.column("ratio").to_pylist() if one is not None and math.isfinite(one)]
     assert (per_engine[0]["ratio"].least, per_engine[0]["ratio"].greatest) == (min(ratios), max(ratios))
+
+
+ORDERED: list[dict[str, Any]] = [
+    {"name": "id", "type": "INT64"},
+    {"name": "day", "type": "DATE"},
+    {"name": "local", "type": "DATETIME"},
+    {"name": "seen", "type": "TIMESTAMP"},
+]
+FIRST, LAST = datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999_999)  # noqa: DTZ001 - a DATETIME has no zone
+ENDS: dict[str, tuple[Any, Any]] = {
+    "id": (-1_000, 1_000),
+    "day": (FIRST.date(), LAST.date()),
+    "local": (FIRST, LAST),
+    "seen": (FIRST, LAST),
+}
+
+
+def band_on(name: str) -> Band:
+    """As statistics of all that a type holds would give it."""
+    kind = next(one.kind for one in bigquery_columns(ORDERED) if one.name == name)
+    least, greatest = (one if isinstance(one, int) else one.isoformat() for one in ENDS[name])
+    return Band(name, bounds_of(kind, least, greatest))
+
+
+def edges(name: str) -> list[Any]:
+    """The ends, what equals a bound, what lies right before it, and NULL."""
+    numbers = [number for bound in band_on(name).bounds for number in (bound - 1, bound)]
+    return [*ENDS[name], *(_counted(name, one) for one in numbers), None]
+
+
+def _counted(name: str, number: int) -> Any:
+    if name == "id":
+        return number
+    if name == "day":
+        return date(1970, 1, 1) + timedelta(days=number)
+    return datetime(1970, 1, 1) + timedelta(microseconds=number)  # noqa: DTZ001 - a DATETIME has no zone
+
+
+@pytest.fixture(scope="module")
+def ordered(google: Google, place: Town) -> Asked:
+    """A table of the kinds that bands are told by, in all three."""
+    given = [dict(zip(ENDS, values, strict=True)) for values in zip(*map(edges, ENDS), strict=True)]
+    # Far outside of the bounds, as the target may have it though the source never had.
+    given += [{"id": number, "day": None, "local": None, "seen": None} for number in (-(2**63), 2**63 - 1)]
+    found = google.table("ordered", ORDERED, given)
+    plan = plan_of(bigquery_columns(ORDERED), name="ordered")
+    return plan, found, place.waiting(plan, found)
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_rows_are_of_the_same_bands_in_all_three(google: Google, place: Town, ordered: Asked, name: str) -> None:
+    plan, found, staged = ordered
+    columns, lake = with_band(checked(plan), band_on(name)), rows.convert(found, plan.columns)
+    expected = of_lake(lake, columns)
+    assert {row[0] % BANDS for row in expected} == set(range(BANDS))
+    plain = of_lake(lake, checked(plan))
+    assert sorted(row[0] >> 4 for row in expected) == sorted(row[0] >> 4 for row in plain)
+    for dialect, ask, table in (
+        (REDSHIFT, place.redshift.query, staged.table),
+        (BIGQUERY, google.ask, named("ordered")),
+    ):
+        assert sorted(ask(prints_sql(dialect, table, columns))) == expected
+        for wanted in ({0}, {15}, {0, 15}, {3, 4, 9}, set(range(1, 16)), set(range(16))):
+            inside = sorted(row[0] for row in expected if row[0] % BANDS in wanted)
+            assert [row[0] for row in ask(_lying(dialect, table, columns, wanted))] == inside, wanted
+
+
+def _lying(dialect: Dialect, table: str, columns: Sequence[Checked], wanted: Collection[int]) -> str:
+    return f"SELECT _r FROM ({with_rows(dialect, table, columns, lying_in(dialect, columns, wanted))}) AS q ORDER BY 1"
+
+
+@pytest.mark.parametrize("kind", [Kind.INT16, Kind.INT32])
+def test_bands_of_short_integers(place: Town, kind: Kind) -> None:
+    column = Column(name="id", kind=kind, source_type=kind.value)
+    plan = plan_of((column,), name=f"short_{kind.value.lower()}")
+    values = [-32_768, -1, 0, 1, 32_767, None]
+    found = batch((column,), [{"id": one} for one in values])
+    columns = with_band(checked(plan), Band("id", bounds_of(kind, -32_768, 32_767)))
+    lake, staged = rows.convert(found, plan.columns), place.waiting(plan, found)
+    assert sorted(row[0] % BANDS for row in of_lake(lake, columns)) == [0, 0, 7, 8, 8, 15]
+    assert sorted(place.redshift.query(prints_sql(REDSHIFT, staged.table, columns))) == of_lake(lake, columns)
+
+
+def test_what_ties_a_child_to_its_parent_has_no_band(place: Town) -> None:
+    """Whoever asks with the columns of the parent that tell bands gets the same ties, on both sides."""
+    fields = [{"name": "id", "type": "INT64"}, {"name": "words", "type": "STRING", "mode": "REPEATED"}]
+    columns = bigquery_columns(fields)
+    plan = plan_of(columns, {"columns": {"words": "child_table"}}, name="tied")
+    assert plan.row_key
+    found = batch(columns, [{"id": number, "words": ["x", "y"]} for number in range(40)])
+    staged, parts = place.waiting(plan, found), checked_child(plan, plan.children[0])
+    parents = with_band(checked(plan), Band("id", bounds_of(Kind.INT64, 0, 39)))
+    lake = rows.convert(found, plan.columns)
+    asked = place.redshift.query(prints_sql(REDSHIFT, child_table(staged.child, staged.table, parents), parts))
+    assert sorted(asked) == of_lake(child_rows(lake, plan, plan.children[0], parents), parts)

@@ -22,6 +22,7 @@ from lakeshift.extract.step import extract_of
 from lakeshift.load.rollback import rollback
 from lakeshift.plan.step import plan_of
 from lakeshift.validate import runs
+from lakeshift.validate.bands import Band
 from lakeshift.validate.depth import lake_of
 from lakeshift.validate.measure import Scope
 from lakeshift.validate.source_sums import held_of, source_sums
@@ -88,6 +89,32 @@ def test_a_run_s_lake_equals_what_it_has_published(ends: Both, console: Console)
     code, found = console.json("validate", run)
     assert (code, found["equal"], failed(found)[-2:]) == (1, False, [("checksum", "name"), ("checksum", "")])
     assert {column for _, column in failed(found)} == {"name", ""}
+
+
+def test_a_run_s_rows_are_looked_for_in_their_band(
+    ends: Both, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakeshift.validate.sums.SEGMENT_ROWS", 16)
+    orders(ends, "banded")
+    run = ends.migrate(ends.config("banded"))
+    assert console.json("validate", run)[0] == 0
+    ends.redshift.run(
+        "UPDATE banded.orders SET name = 'other' WHERE id = 7", "UPDATE banded.orders SET id = 900 WHERE id = 400"
+    )
+    asked = list[str]()
+    query = ends.redshift.query
+
+    def noted(text: str, *words: str) -> list[tuple[object, ...]]:
+        asked.append(text)
+        return query(text, *words)
+
+    monkeypatch.setattr(ends.redshift, "query", noted)
+    code, found = console.json("validate", run, "--depth", "rows")
+    assert code == 1
+    assert sorted((one["kind"], one["column"]) for one in found["rows"]) == [("changed", "id"), ("changed", "name")]
+    (rows,) = (text for text in asked if "LIMIT" in text and "_r &" in text)
+    # Of the numbers 1 to 500: where 7 and 400 are, and where 900 is.
+    assert '(__ls."id" < 33) OR (__ls."id" >= 376 AND __ls."id" < 407) OR (__ls."id" >= 469)' in rows
 
 
 def not_checked(found: Any) -> dict[str, str]:
@@ -476,8 +503,11 @@ def test_views_and_tables_that_are_not_there_are_named(ends: Both, console: Cons
 
 
 @pytest.mark.parametrize("policy", ["quarantine", "truncate"])
-def test_the_source_s_own_sums_are_the_lake_s_and_those_of_held_rows(ends: Both, policy: str) -> None:
-    name = f"own_{policy}"
+@pytest.mark.parametrize("band", [None, Band("id", tuple(range(1, 16)))], ids=["plain", "banded"])
+def test_the_source_s_own_sums_are_the_lake_s_and_those_of_held_rows(
+    ends: Both, policy: str, band: Band | None
+) -> None:
+    name = f"own_{policy}{'_banded' if band else ''}"
     ends.google(
         f"CREATE SCHEMA {name}",
         f"CREATE TABLE {name}.orders AS SELECT id, IF(id IN (3, 5), REPEAT('x', 70000), 'short') AS note, "
@@ -488,13 +518,13 @@ def test_the_source_s_own_sums_are_the_lake_s_and_those_of_held_rows(ends: Both,
     record = ends.ports.ledger.table(run, f"p.{name}.orders")
     plan = plan_of(ends.ports, record)
     extracted = extract_of(ends.ports, plan, record)
-    parts = Scope(plan).parts
-    lake = lake_of(ends.ports, Scope(plan, 4), extracted, lambda: False)
+    scope = Scope(plan, 16, band=band)
+    parts, lake = scope.parts, lake_of(ends.ports, scope, extracted, lambda: False)
     assert lake
-    held = [held_of(ends.ports, plan, extracted, part).sums(part.columns, 4) for part in parts]
+    held = [held_of(ends.ports, plan, extracted, part).sums(part.columns, 16) for part in parts]
     # Rows that come later are not the run's.
     ends.google(f"INSERT INTO {name}.orders (id) VALUES (21)")
-    found = source_sums(ends.source, plan, parts, 4, 2**30)
+    found = source_sums(ends.source, plan, parts, 16, 2**30)
     assert found.bytes > 0
     assert len(parts) == 3
     for own, mine, more in zip(found.parts, lake.parts, held, strict=True):
@@ -502,7 +532,7 @@ def test_the_source_s_own_sums_are_the_lake_s_and_those_of_held_rows(ends: Both,
         assert not len(own.differing_columns(mine.sums + more))
         assert len(own.differing(mine.sums))
     with pytest.raises(ScanLimitExceeded, match="1,000 are allowed"):
-        source_sums(ends.source, plan, parts, 4, 1000)
+        source_sums(ends.source, plan, parts, 16, 1000)
 
 
 @pytest.mark.parametrize("key", [[], ["id"]])

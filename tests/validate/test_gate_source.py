@@ -8,10 +8,12 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
+from lakeshift.adapters.bigquery import BigQuerySource
 from lakeshift.errors import ValidationFailed
 from lakeshift.extract import files
-from lakeshift.lake.quarantine import Sorted
+from lakeshift.lake.quarantine import Sorted, Sorter
 from lakeshift.model import CheckResult, CheckStatus, TableState
+from lakeshift.ports import Answer
 from lakeshift.validate import results
 from tests.validate.both import Both, both
 
@@ -73,6 +75,33 @@ def test_a_lake_that_is_not_what_the_source_has_is_found_without_statistics(
     assert "id: differs in segment" in failure.value.what
     assert "1 row is changed" in failure.value.what
     assert "note" not in failure.value.what
+
+
+def test_rows_of_the_source_are_looked_for_in_their_band(ends: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    """BigQuery bills what a question scans: a table that is partitioned or clustered by the column, a part of it."""
+    monkeypatch.setattr("lakeshift.validate.sums.SEGMENT_ROWS", 1)
+    orders(ends, "narrow")
+    sort, ask, asked = Sorter.sort, BigQuerySource.ask, list[str]()
+
+    def twisted(self: Sorter, batch: pa.RecordBatch) -> Sorted:
+        """A reader that makes another text of one, before anything is measured of it."""
+        place = batch.schema.get_field_index("note")
+        values = [value if value != "note 9" else "other" for value in batch.column(place).to_pylist()]
+        return sort(self, batch.set_column(place, batch.schema.field(place), pa.array(values)))
+
+    def noted(self: BigQuerySource, text: str, max_bytes: int) -> Answer:
+        asked.append(text)
+        return ask(self, text, max_bytes)
+
+    monkeypatch.setattr(Sorter, "sort", twisted)
+    monkeypatch.setattr(BigQuerySource, "ask", noted)
+    with pytest.raises(ValidationFailed) as failure:
+        ends.migrate(ends.config("narrow", validation=QUERY))
+    assert "1 row is changed" in failure.value.what
+    first, second = asked
+    assert "GROUP BY" in first
+    # Of the numbers 1 to 40.
+    assert "(__ls.`id` >= 9 AND __ls.`id` < 11)" in second
 
 
 def test_other_spellings_pass_beside_rows_that_are_held_back(ends: Both, monkeypatch: pytest.MonkeyPatch) -> None:

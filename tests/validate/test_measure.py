@@ -7,11 +7,13 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from lakeshift.errors import StoreBusy, ValidationFailed
@@ -25,6 +27,7 @@ from lakeshift.ledger.memory import MemoryLedger
 from lakeshift.model import LakeFile, TablePlan
 from lakeshift.ports import Defaults, Limits, Places, Ports
 from lakeshift.validate import measure
+from lakeshift.validate.bands import Band
 from lakeshift.validate.compare import file_difference
 from lakeshift.validate.measure import Facts, Measured, Scope, file_measured, measured, packed, together, unpacked
 from lakeshift.validate.sums import MAX_SUMS, Sample, Sums, segment_count
@@ -151,6 +154,23 @@ def test_each_byte_of_a_large_file_is_read_once() -> None:
     assert len(body) > 2 * end
     assert sum(length for _, length in objects.reads) <= len(body) + end
     assert max(length for _, length in objects.reads) <= end, "one row group at a time"
+
+
+def test_row_groups_that_are_not_wanted_are_not_requested() -> None:
+    large = table(90_000)
+    body = write([large.slice(start, 10_000) for start in range(0, 90_000, 10_000)], large.schema)
+    _, objects = ports(body)
+    reader = LakeFileReader(partial(objects.read_range, "lake", KEY), len(body))
+    before = len(objects.reads)
+
+    def wanted(group: pq.RowGroupMetaData) -> bool:
+        return bool(group.column(0).statistics.min <= 25_000 <= group.column(0).statistics.max)
+
+    (found,) = reader.batches(wanted=wanted)
+    assert found.column(0).to_pylist() == list(range(20_000, 30_000))
+    ((_, length),) = objects.reads[before:]
+    assert length < len(body) / 8
+    assert reader.sha256() == ""
 
 
 @pytest.mark.parametrize("calls", [1, 2, 4])
@@ -319,6 +339,8 @@ def test_what_is_kept_counts_for_one_attempt_and_one_cut_only(monkeypatch: pytes
         Scope(PLAN, 8),
         Scope(PLAN, 4, attempt=1),
         Scope(PLAN.model_copy(update={"lake_prefix": "raw/b/"}), 4),
+        Scope(PLAN, 4, band=Band("id", tuple(range(15)))),
+        Scope(PLAN, 4, band=Band("id", tuple(range(1, 16)))),
     ):
         whole_facts(adapters, scope)
         assert decoded
