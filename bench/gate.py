@@ -6,6 +6,10 @@ bisect: the differing rows of two folders, by the sums of all segments and then 
 
 from __future__ import annotations
 
+# As a function does it, before it imports anything.
+import lambdas  # noqa: F401  # isort: skip
+
+import gc
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -161,4 +165,5 @@ def main(way: str, *arguments: str) -> None:
 
 
 if __name__ == "__main__":
+    gc.enable()
     main(*sys.argv[1:])

@@ -8,6 +8,10 @@ statistics: the same with the sum of every column and leaf, and its aggregates: 
 
 from __future__ import annotations
 
+# As a function does it, before it imports anything.
+import lambdas  # noqa: F401  # isort: skip
+
+import gc
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -94,4 +98,5 @@ def main(way: str, folder: str, threads: str) -> None:
 
 
 if __name__ == "__main__":
+    gc.enable()
     main(*sys.argv[1:])
