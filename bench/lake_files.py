@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from bench import tables
 from bench.processes import CACHE
-from lakeshift.lake import parquet, rows
+from lakeshift.lake import dictionaries, parquet, rows
 from lakeshift.model import ColumnPlan
 from lakeshift.plan.table import GROUP_BYTES, MAX_GROUP_ROWS, column_plan
 from lakeshift.types.bigquery import columns
@@ -53,7 +53,7 @@ def plans(table: tables.Made) -> list[ColumnPlan]:
 
 
 def _recipe() -> str:
-    sources = [Path(module.__file__ or "") for module in (tables, parquet, rows)]
+    sources = [Path(module.__file__ or "") for module in (tables, dictionaries, parquet, rows)]
     return hashlib.sha256(b"".join(source.read_bytes() for source in (Path(__file__), *sources))).hexdigest()[:8]
 
 
