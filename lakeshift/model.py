@@ -989,6 +989,10 @@ class LakeFile(Noun):
     held: Held | None = None
 
 
+# A field of the record is named `bytes`.
+Packed = bytes
+
+
 class ChunkRecord(Noun):
     """One read stream of a slice, committed file by file: what a crash costs at most.
 
@@ -998,7 +1002,8 @@ class ChunkRecord(Noun):
         session, stream: what it reads; "" before its session is open, or after that was lost.
         offset: rows of the stream that are committed.
         rows, bytes: of its files.
-        statistics: of all its files; None where the plan wants none.
+        statistics: of all its files, packed, since the models of thousands of chunks would take gigabytes; empty where
+            the plan wants none.
         version: counts writes; a write succeeds only on the version that was read.
     """
 
@@ -1014,7 +1019,7 @@ class ChunkRecord(Noun):
     bytes: int = 0
     done: bool = False
     files: tuple[LakeFile, ...] = ()
-    statistics: Statistics | None = None
+    statistics: Packed = b""
     version: int = 0
 
     @property

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from lakeshift.adapters.aws import store_errors
 from lakeshift.errors import LedgerConflict, StoreBusy
-from lakeshift.ledger.chunks import files_of, packed_files, packed_statistics, refuse_large, statistics_of
+from lakeshift.ledger.chunks import files_of, packed_files, refuse_large
 from lakeshift.model import ChunkRecord, Noun, Order, RunRecord, RunState, TableRecord
 
 if TYPE_CHECKING:
@@ -306,7 +306,7 @@ def _table(item: Item) -> TableRecord:
 
 def _chunk_item(record: ChunkRecord) -> Item:
     item = record.model_dump(mode="json", exclude_none=True, exclude={"files", "statistics"})
-    packed = {"files": packed_files(record), "statistics": packed_statistics(record)}
+    packed = {"files": packed_files(record), "statistics": record.statistics}
     return {
         **item,
         "run_table": f"{record.run}#{record.table}",
@@ -317,7 +317,7 @@ def _chunk_item(record: ChunkRecord) -> Item:
 def _chunk(item: Item) -> ChunkRecord:
     more: dict[str, Any] = {"files": files_of(item["files"].value)}
     if "statistics" in item:
-        more["statistics"] = statistics_of(item["statistics"].value)
+        more["statistics"] = item["statistics"].value
     return ChunkRecord.model_validate({key: value for key, value in item.items() if key != "run_table"} | more)
 
 

@@ -20,6 +20,7 @@ from lakeshift.extract.session import chunks_of, counted, lose, waits
 from lakeshift.lake import keys
 from lakeshift.lake.quarantine import merged
 from lakeshift.lake.statistics import merge
+from lakeshift.ledger.chunks import statistics_of
 from lakeshift.ledger.tables import begin, end, passed
 from lakeshift.load import manifest, quarantine
 from lakeshift.model import ChunkRecord, ExtractManifest, Noun, Order, Rows, TablePlan, TableRecord, TableState
@@ -274,7 +275,7 @@ def _finish(reading: Reading, record: TableRecord, count: int, *, pending: bool)
 
 def _manifest(ports: Ports, plan: TablePlan, record: TableRecord, chunks: Sequence[ChunkRecord]) -> ExtractManifest:
     files = tuple(file for chunk in chunks for file in chunk.files) or (empty_file(ports, plan),)
-    found = [chunk.statistics for chunk in chunks if chunk.statistics]
+    measured = [chunk.statistics for chunk in chunks if chunk.statistics]
     held = [file.held for file in files if file.held]
     return ExtractManifest(
         run=record.run,
@@ -284,7 +285,7 @@ def _manifest(ports: Ports, plan: TablePlan, record: TableRecord, chunks: Sequen
         rows=sum(file.rows for file in files),
         bytes=sum(file.bytes for file in files),
         files=files,
-        statistics=reduce(merge, found) if found else None,
+        statistics=reduce(merge, map(statistics_of, measured)) if measured else None,
         quarantined=sum(one.quarantined for one in held),
         mended=sum(one.file.rows - one.quarantined for one in held),
         misfits=merged(count for one in held for count in one.counts),

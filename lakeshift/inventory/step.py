@@ -97,12 +97,7 @@ class _Scope:
         return TableRef(project=self.spec.project, dataset=self.dataset.name, table=name)
 
 
-def never() -> bool:
-    """The answer of who has time."""
-    return False
-
-
-def inventory(ports: Ports, run: str, stop: Question = never) -> bool:
+def inventory(ports: Ports, run: str, stop: Question = lambda: False) -> bool:
     """Write the inventory of a run, part by part, behind the parts that stand; repeating it changes nothing later on.
 
     A part is named after what it holds, and the record of the run names the list of parts that counts: two workers at a

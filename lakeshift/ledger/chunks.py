@@ -41,10 +41,10 @@ def with_file(chunk: ChunkRecord, file: LakeFile, statistics: Statistics | None,
     )
 
 
-def _merged(before: Statistics | None, more: Statistics | None) -> Statistics | None:
-    if before is None or more is None:
-        return before or more
-    return merge(before, more)
+def _merged(before: bytes, more: Statistics | None) -> bytes:
+    if more is None:
+        return before
+    return packed_statistics(merge(statistics_of(before), more) if before else more)
 
 
 def packed_files(chunk: ChunkRecord) -> bytes:
@@ -52,9 +52,9 @@ def packed_files(chunk: ChunkRecord) -> bytes:
     return zlib.compress(_FILES.dump_json(chunk.files))
 
 
-def packed_statistics(chunk: ChunkRecord) -> bytes:
-    """Its statistics as compressed JSON, some 60 to 150 bytes a column; empty where it has none."""
-    return zlib.compress(chunk.statistics.model_dump_json().encode()) if chunk.statistics else b""
+def packed_statistics(statistics: Statistics) -> bytes:
+    """Statistics as compressed JSON, some 60 to 150 bytes a column."""
+    return zlib.compress(statistics.model_dump_json().encode())
 
 
 def files_of(packed: bytes) -> tuple[LakeFile, ...]:
@@ -69,7 +69,7 @@ def statistics_of(packed: bytes) -> Statistics:
 
 def refuse_large(chunk: ChunkRecord) -> None:
     """Raise StoreRefused for a chunk whose files and statistics fit no ledger item; says what to change."""
-    files, statistics = len(packed_files(chunk)), len(packed_statistics(chunk))
+    files, statistics = len(packed_files(chunk)), len(chunk.statistics)
     if files + statistics > MAX_PACKED:
         raise StoreRefused(
             f"the chunk's {len(chunk.files):,} files ({files:,} bytes packed) and its statistics ({statistics:,}) "

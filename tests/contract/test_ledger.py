@@ -14,7 +14,8 @@ from moto import mock_aws
 
 from lakeshift.adapters.dynamodb import DynamoLedger
 from lakeshift.errors import LedgerConflict, StoreBusy, StoreRefused
-from lakeshift.ledger.chunks import with_file
+from lakeshift.lake.statistics import merge
+from lakeshift.ledger.chunks import packed_statistics, statistics_of, with_file
 from lakeshift.ledger.memory import MemoryLedger
 from lakeshift.model import (
     ChunkRecord,
@@ -72,7 +73,7 @@ def lake_file(offset: int, rows: int = 10, read: int = 10) -> LakeFile:
 
 def measured(rows: int) -> Statistics:
     price = ColumnStatistics(path="price", values=rows, nulls=1, min=-0.5, max=2.0, nans=0, checksum="00000000000000ff")
-    key = ColumnStatistics(path="key", values=rows, nulls=0, min=-(2**63), max=2**63 - 1)
+    key = ColumnStatistics(path="key", values=rows, nulls=0, min=-(2**63), max=2**63 - 1, checksum="0" * 16)
     return Statistics(rows=rows, sum="0" * 16, xor="0" * 16, columns=(price, key), omitted=1)
 
 
@@ -242,7 +243,7 @@ def test_a_chunk_keeps_every_field(ledger: Ledger) -> None:
         bytes=2**41,
         done=True,
         files=(lake_file(0, rows=7), lake_file(10, rows=8)),
-        statistics=measured(15),
+        statistics=packed_statistics(measured(15)),
     )
     ledger.add_chunks([chunk_record(), full.model_copy(update={"chunk": "b-00000"})])
     assert ledger.save_chunk(full) == full.model_copy(update={"version": 1})
@@ -251,6 +252,14 @@ def test_a_chunk_keeps_every_field(ledger: Ledger) -> None:
         full.model_copy(update={"chunk": "b-00000"}),
     ]
     assert ledger.chunks("shop-1", "p.d.lines") == []
+
+
+def test_a_chunk_holds_the_statistics_of_all_its_files() -> None:
+    one = with_file(chunk_record(), lake_file(0), measured(7), done=False)
+    assert statistics_of(one.statistics) == measured(7)
+    two = with_file(one, lake_file(10), measured(7), done=False)
+    assert statistics_of(two.statistics) == merge(measured(7), measured(7))
+    assert with_file(two, lake_file(20), None, done=True).statistics == two.statistics
 
 
 def test_a_chunk_is_written_on_the_version_that_was_read(ledger: Ledger) -> None:
