@@ -1,6 +1,6 @@
 SELECT COUNT(*), COUNT("id") FROM "shop"."orders__ls_0123456789ab";
 
-SELECT COUNT(*) FROM (SELECT "id" FROM "shop"."orders__ls_0123456789ab" GROUP BY "id" HAVING COUNT(*) > 1) AS ls_d;
+SELECT COUNT(*) FROM (SELECT "id" FROM "shop"."orders__ls_0123456789ab" GROUP BY "id" HAVING COUNT(*) > 1) AS d;
 
 SELECT COUNT(*) FROM (SELECT "id" FROM (SELECT DISTINCT ls_s."id", ls_s."no_te_a6500123", ls_s."date", ls_s."datetime", ls_s."timestamp", ls_s."numeric"
 FROM "shop"."orders__ls_0123456789ab" AS ls_s INNER JOIN (SELECT "id", MAX("timestamp") AS "__ls_latest" FROM "shop"."orders__ls_0123456789ab" GROUP BY "id" HAVING COUNT(*) > 1) AS ls_d ON ls_s."id" = ls_d."id"
