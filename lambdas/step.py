@@ -82,9 +82,6 @@ def step(model: type[EventT]) -> Callable[[Step[EventT]], Callable[[dict[str, An
             with structlog.contextvars.bound_contextvars(request=context.aws_request_id):
                 return _translated(lambda: function(model.model_validate(event), lambda_ports(), context))
 
-        # A handler's module ends here: what was imported for it stays.
-        gc.freeze()
-        gc.enable()
         return handler
 
     return decorate
@@ -113,3 +110,8 @@ def count(**metrics: int) -> None:
     for name, value in metrics.items():
         sink.add_metric(name=name, unit=MetricUnit.Count, value=value)
     sink.flush_metrics()
+
+
+# Handlers import this last of all: what is there by now stays.
+gc.freeze()
+gc.enable()

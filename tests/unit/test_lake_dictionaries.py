@@ -63,22 +63,13 @@ def dictionary_pages(file: bytes) -> list[str]:
 @pytest.mark.parametrize("second", [5, 150_000], ids=["few-values", "more-than-a-dictionary-holds"])
 def test_a_file_of_dictionaries_is_a_file_of_texts(second: int) -> None:
     groups = [rows(0, 3_000, 5), rows(3_000, 200_000, second), rows(0, 0, 1)]
-    sink = Sink()
+    sink = io.BytesIO()
     with FileWriter(sink, groups[0].schema) as writer:
         for group in groups:
             writer.write(writer.encoded(group))
     plain = write(map(lambda one: pa.Table.from_batches([one]), groups), groups[0].schema)  # noqa: C417
-    file = b"".join(sink.parts)
+    file = sink.getvalue()
     assert pq.read_table(io.BytesIO(file)) == pq.read_table(io.BytesIO(plain)) == pa.Table.from_batches(groups)
     assert pq.read_schema(io.BytesIO(file)) == groups[0].schema
     assert dictionary_pages(file) == dictionary_pages(plain)
     assert {"name", "items.list.element.sku"} <= set(dictionary_pages(file))
-
-
-class Sink:
-    def __init__(self) -> None:
-        self.parts: list[bytes] = []
-
-    def write(self, data: bytes | memoryview) -> int:
-        self.parts.append(bytes(data))
-        return len(data)
