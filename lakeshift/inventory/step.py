@@ -117,7 +117,10 @@ def inventory(ports: Ports, run: str, stop: Question = lambda: False) -> bool:
         return True
     # Who resumes a run of which no table was planned wants to see the source as it is by then.
     progress = f"progress-{record.resumed}"
-    parts = _listed(ports, run, progress)
+    try:
+        parts = _listed(ports, run, progress)
+    except KeyError:
+        parts = []
     known = {_place(name) for name in _names(ports, run, parts)}
     part: list[Entry] = []
     for some in _batches(ports, migration_of(ports, run), known):
@@ -172,11 +175,8 @@ def _names(ports: Ports, run: str, parts: Sequence[str]) -> Iterator[Named]:
 
 
 def _listed(ports: Ports, run: str, name: str) -> list[str]:
-    """The parts that a list names; none where there is no list."""
-    try:
-        return ports.objects.get(ports.places.staging, _key(run, name)).decode().split()
-    except KeyError:
-        return []
+    """The parts that a list names; KeyError where there is no such list, which is not the same as an empty one."""
+    return ports.objects.get(ports.places.staging, _key(run, name)).decode().split()
 
 
 def _lines(ports: Ports, run: str, parts: Sequence[str]) -> Iterator[bytes]:

@@ -229,6 +229,19 @@ def test_an_inventory_that_stops_goes_on_behind_what_stands() -> None:
     assert made.ledger.run(RUN).tables == 250
 
 
+@pytest.mark.parametrize("lost", ["list", "part"])
+def test_an_inventory_that_is_gone_is_no_empty_one(lost: str) -> None:
+    made = ports([entry(PLAIN)])
+    if lost == "part":
+        made.objects.put("staging", f"runs/{RUN}/inventory/list", b"part\ngone")
+    else:
+        record = made.ledger.run(RUN)
+        made.ledger.save_run(record.model_copy(update={"inventory": "gone"}), record.state)
+    for read in (names_of, entries_of):
+        with pytest.raises(KeyError, match="gone"):
+            list(read(made, RUN))
+
+
 def test_a_crash_costs_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(step, "TABLES_OF_A_PART", 100)
     source = many(350)
