@@ -429,6 +429,7 @@ class Gate(Noun):
         anomalies: whether what stands out against earlier runs is reported, blocks, or is not looked for.
         anomaly_score, anomaly_change: from where on it stands out; see `lakeshift.validate.anomaly`.
         asks_source: the source is asked for its own checksums at the run's snapshot, which bills a scan.
+        share_bytes: bytes of lake files that one function reads; those of a table with more are read side by side.
     """
 
     depth: Depth = Depth.CHECKSUM
@@ -440,6 +441,7 @@ class Gate(Noun):
     anomaly_score: float = 3.5
     anomaly_change: float = 0.5
     asks_source: bool = False
+    share_bytes: int = 4 * 2**30
 
     @property
     def tolerant(self) -> bool:

@@ -178,6 +178,11 @@ class Validation(Part):
         description="Bytes that the source may scan, and bill, for the questions of one run or one command; more is "
         "refused by its estimate, before anything is asked. The file's counts, not a table's.",
     )
+    share_megabytes: Annotated[int, Field(ge=1, le=1024**2)] = Field(
+        default=4096,
+        description="MiB of lake files that one function reads; those of a table with more are read by several side by "
+        "side, by 16 at most.",
+    )
 
 
 class TableRule(Part):

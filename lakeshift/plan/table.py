@@ -143,6 +143,7 @@ def gate_of(migration: Migration, rule: TableRule | None = None) -> Gate:
         anomaly_score=chosen.anomaly_score,
         anomaly_change=chosen.anomaly_change,
         asks_source=chosen.source == "query",
+        share_bytes=chosen.share_megabytes * MIB,
     )
 
 

@@ -28,7 +28,7 @@ def refuse_altered(ports: Ports, plan: TablePlan, extracted: ExtractManifest, fa
     until = time.monotonic() + SECONDS
     try:
         # What is kept of an earlier pass may tell of files that are put right since, and a load may keep nothing.
-        lake = lake_of(ports, Scope(plan, keeps=False), extracted, lambda: time.monotonic() > until)
+        lake = lake_of(ports, Scope(plan, keeps=False), [extracted.files], lambda: time.monotonic() > until)
     except LakeshiftError as error:
         # The failure of the COPY says more than that its files could not be looked at.
         log.warning("load.files_unread", run=plan.run, table=plan.source.id, why=error.what)

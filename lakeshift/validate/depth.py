@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any
 
 import pyarrow as pa
@@ -43,7 +43,18 @@ from lakeshift.validate.confirm import changed_columns, explained, judged
 from lakeshift.validate.engines import Meter, source_columns, source_table
 from lakeshift.validate.grouped import orphaned, untied
 from lakeshift.validate.held import Held
-from lakeshift.validate.measure import Part, PartMeasure, Question, Scope, keys_of, measured, together
+from lakeshift.validate.measure import (
+    Part,
+    PartMeasure,
+    Question,
+    Scope,
+    Share,
+    is_measured,
+    keys_of,
+    measured,
+    shares,
+    together,
+)
 from lakeshift.validate.pairing import Pairing
 from lakeshift.validate.results import MOST_NAMED
 from lakeshift.validate.row_results import TableRows
@@ -83,24 +94,25 @@ class Lake:
     readable: bool
 
 
-def lake_of(ports: Ports, scope: Scope, extracted: ExtractManifest, stop: Question) -> Lake | None:
+def lake_of(ports: Ports, scope: Scope, shares: Sequence[Share], stop: Question) -> Lake | None:
     """Read the lake's files, or what is left of them to be read; None when it is too late to read all."""
     begun = time.perf_counter()
-    rows = size = 0
+    files = rows = size = 0
     statistics, parts = empty(), tuple[PartMeasure, ...]()
-    altered, readable = [], bool(extracted.files)
-    for file, found in measured(ports, scope, extracted.files, stop):
+    altered, readable = [], any(shares)
+    alone = len(shares) == 1
+    for file, found in chain.from_iterable(measured(ports, scope, share, stop, alone=alone) for share in shares):
         facts = found.facts
         if not facts.done:
             log.info("validate.stopped", run=scope.plan.run, table=scope.plan.source.id, key=file.key)
             return None
-        rows, size = rows + facts.rows, size + facts.bytes
+        files, rows, size = files + 1, rows + facts.rows, size + facts.bytes
         readable = readable and not facts.damage
         if difference := file_difference(file, facts):
             altered.append((file, difference))
         statistics, parts = merge(statistics, facts.statistics), together(parts, found.parts)
     seconds = time.perf_counter() - begun
-    return Lake(rows, size, len(extracted.files), statistics, parts, tuple(altered), round(seconds, 3), readable)
+    return Lake(rows, size, files, statistics, parts, tuple(altered), round(seconds, 3), readable)
 
 
 def source_and_lake(notary: Notary, plan: TablePlan, extracted: ExtractManifest, lake: Lake) -> list[CheckResult]:
@@ -156,6 +168,7 @@ class Deep:
         widest = max((len(part.columns) for part in Scope(plan).parts), default=1)
         segments = segment_count(extracted.rows, widest) if terms.depth.includes(Depth.CHECKSUM) else 1
         self._scope = Scope(plan, segments, attempt, band=band_of(plan, extracted.statistics, segments))
+        self._shares = shares(extracted.files, terms.share_bytes)
         self._notary = notary(plan)
         self._segments: set[int] = set()
         self._differing: list[TableRows] = []
@@ -170,9 +183,19 @@ class Deep:
             raise ValueError("the lake is not read yet")
         return self._lake
 
+    def open_shares(self) -> tuple[int, ...]:
+        """Shares of the lake's files that are not read to their end, where there are several: others can read them."""
+        several = self._shares if len(self._shares) > 1 else ()
+        return tuple(k for k, share in enumerate(several) if not is_measured(self._ports, self._scope, share))
+
+    def read_share(self, number: int, stop: Question) -> bool:
+        """Read one of several shares, which is kept for who reads all; false when it is too late to read it whole."""
+        found = measured(self._ports, self._scope, self._shares[number], stop, alone=False)
+        return all(one.facts.done for _, one in found)
+
     def read(self, stop: Question) -> bool:
         """Read the lake's files; false when it is too late to read all of them."""
-        self._lake = lake_of(self._ports, self._scope, self._extracted, stop)
+        self._lake = lake_of(self._ports, self._scope, self._shares, stop)
         return self._lake is not None
 
     def source_and_lake(self) -> list[CheckResult]:

@@ -16,6 +16,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from hashlib import sha256
+from itertools import accumulate, groupby
+from operator import itemgetter
 from types import MappingProxyType
 
 import numpy as np
@@ -39,6 +41,9 @@ Question = Callable[[], bool]
 CHECKPOINT_BYTES, _REQUEST_BYTES = 8 * 2**20, 2**18
 # How long it takes until what is measured is kept, whatever comes.
 KEEP_SECONDS = 60.0
+# Functions that read one table's files side by side: a run at its usual parallelism stays far below an account's 1,000.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+MOST_SHARES = 16
 # Part of the key of what is kept: another version measures anew.
 VERSION = 3
 _PIECE_BYTES = 8 * 2**20
@@ -175,15 +180,37 @@ def together(first: tuple[PartMeasure, ...], second: tuple[PartMeasure, ...]) ->
     return tuple(map(PartMeasure.__add__, first, second)) if first and second else first or second
 
 
+Share = tuple[LakeFile, ...]
+"""Files of a table that one function measures."""
+
+
+def shares(files: Sequence[LakeFile], share_bytes: int) -> tuple[Share, ...]:
+    """Files in their order, in shares of about so many bytes; in MOST_SHARES at most, and in one where there are none."""
+    size = sum(file.bytes for file in files)
+    count = min(MOST_SHARES, max(1, size // share_bytes))
+    before = accumulate((file.bytes for file in files), initial=0)
+    numbered = zip((start * count // max(1, size) for start in before), files, strict=False)
+    return tuple(tuple(file for _, file in share) for _, share in groupby(numbered, itemgetter(0))) or ((),)
+
+
+def is_measured(ports: Ports, scope: Scope, share: Share) -> bool:
+    """Whether all files of one of several shares are measured, and what they gave is kept."""
+    return len(_Book(ports, scope, share, alone=False).facts) == len(share)
+
+
 def measured(
-    ports: Ports, scope: Scope, files: Sequence[LakeFile], stop: Question
+    ports: Ports, scope: Scope, files: Sequence[LakeFile], stop: Question, *, alone: bool = True
 ) -> Iterator[tuple[LakeFile, Measured]]:
     """Measure files side by side; what it is too late for is not done.
+
+    Args:
+        alone: these are all files of their table. What a share of them gave is kept whatever its size, since another
+            function puts it together.
 
     Returns:
         What each file says of itself, in their order; what all of them hold together comes with the last one.
     """
-    book = _Book(ports, scope, files)
+    book = _Book(ports, scope, files, alone=alone)
     left = [(number, file) for number, file in enumerate(files) if number not in book.facts]
     with ThreadPoolExecutor(max(1, ports.limits.readers), thread_name_prefix="measure") as threads:
         waiting: deque[tuple[int, Future[Measured]]] = deque()
@@ -211,10 +238,10 @@ class _Book:
         facts: of the files that are done, by their numbers; their statistics are in the whole.
     """
 
-    def __init__(self, ports: Ports, scope: Scope, files: Sequence[LakeFile]) -> None:
+    def __init__(self, ports: Ports, scope: Scope, files: Sequence[LakeFile], *, alone: bool) -> None:
         self._ports, self._count, self._key = ports, len(files), _key(scope, "table", *files)
         size = sum(file.bytes + _REQUEST_BYTES for file in files)
-        self._keeps = scope.keeps and size >= CHECKPOINT_BYTES
+        self._keeps = scope.keeps and (size >= CHECKPOINT_BYTES or not alone)
         self._whole, self.facts = _kept(ports, self._key) if self._keeps else (Measured(), {})
         self._last, self._news = time.monotonic(), False
 

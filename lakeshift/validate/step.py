@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
@@ -28,6 +28,7 @@ from lakeshift.model import (
     ExtractManifest,
     Gate,
     LakeFile,
+    Noun,
     Rows,
     Span,
     TablePlan,
@@ -56,16 +57,28 @@ def never() -> bool:
     return False
 
 
+class Validated(Noun):
+    """What the state machine does next.
+
+    Attributes:
+        next: done; validate: call again; lake: read the shares of the lake's files, then call again.
+        shares: those that functions can read side by side.
+    """
+
+    next: Literal["done", "validate", "lake"]
+    shares: tuple[int, ...] = ()
+
+
 @unless_passed(TableState.VALIDATED)
-def validate(ports: Ports, run: str, table: str, out_of_time: Question = never) -> bool:
-    """Compare the three places; false when time was up, and the next call goes on. Repeating it changes nothing.
+def validate(ports: Ports, run: str, table: str, out_of_time: Question = never) -> Validated:
+    """Compare the three places, as far as time goes; the next call goes on. Repeating it changes nothing.
 
     Raises:
         ValidationFailed: names what differs. Staging is kept for inspection, the results stand in the lake.
     """
     record = ports.ledger.table(run, table)
     if passed(record, TableState.VALIDATED):
-        return True
+        return Validated(next="done")
     if record.state is not TableState.LOADED:
         raise WrongState(f"the table is {record.state}, not loaded", where=table)
     record = _clocked(ports, record)
@@ -73,16 +86,25 @@ def validate(ports: Ports, run: str, table: str, out_of_time: Question = never) 
     try:
         if not gate.checked(out_of_time):
             ports.ledger.save_table(record)
-            return False
+            return Validated(next="lake" if gate.shares else "validate", shares=gate.shares)
     except StillRunning:
         ports.ledger.save_table(record)
-        return False
+        return Validated(next="validate")
     except ValidationFailed:
         found = {"rows": gate.rows, "verdict": gate.verdict(), "spans": _ended(ports, record)}
         ports.ledger.save_table(record.model_copy(update=found))
         raise
     end(ports, record, "validate", TableState.VALIDATED, rows=gate.rows, verdict=gate.verdict())
-    return True
+    return Validated(next="done")
+
+
+def read_share(ports: Ports, run: str, table: str, share: int, out_of_time: Question = never) -> bool:
+    """Read a share of a table's lake files for `validate`; false when time was up, and the next call goes on."""
+    record = ports.ledger.table(run, table)
+    if record.state is not TableState.LOADED:
+        return True
+    log.info("validate.share", run=run, table=table, share=share)
+    return _Gate.of(ports, _clocked(ports, record)).looking_deep(out_of_time).read_share(share, out_of_time)
 
 
 def _clocked(ports: Ports, record: TableRecord) -> TableRecord:
@@ -107,6 +129,7 @@ class _Gate:
         found: results so far; a check that fails is among them before it raises.
         anomalies: how many measures are unlike those of earlier runs; None where nobody looked.
         deep: what the pass over the lake's files and the target's sums have found; None at the first two depths.
+        shares: of the lake's files, which are to be read before; none where this call reads them.
     """
 
     ports: Ports
@@ -122,6 +145,7 @@ class _Gate:
     found: list[CheckResult] = field(default_factory=list)
     deep: Deep | None = None
     anomalies: int | None = None
+    shares: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, ports: Ports, record: TableRecord) -> _Gate:
@@ -155,8 +179,9 @@ class _Gate:
         ask = partial(self._asked, out_of_time)
         self._check("schema", partial(_schema, self.warehouse, self.plan))
         if self.terms.depth.includes(Depth.AGGREGATES):
-            self.deep = Deep(self.ports, ask, self.plan, self.terms, self.extracted, self.attempt)
-            if not self.deep.read(out_of_time) or out_of_time():
+            self.deep = self.looking_deep(out_of_time)
+            self.shares = self.deep.open_shares()
+            if self.shares or not self.deep.read(out_of_time) or out_of_time():
                 return False
             self.found += self.deep.source_and_lake()
             if not self.deep.known.readable:
@@ -174,6 +199,11 @@ class _Gate:
             self._ask_source(self.deep, out_of_time)
         self._stop()
         return True
+
+    def looking_deep(self, out_of_time: Question) -> Deep:
+        """The deeper depths, of which nothing is looked at yet."""
+        ask = partial(self._asked, out_of_time)
+        return Deep(self.ports, ask, self.plan, self.terms, self.extracted, self.attempt)
 
     def _asked(self, out_of_time: Question, text: str) -> Sequence[Sequence[object]]:
         """An answer about staging, which does not change while it is looked at: said once, by whatever call."""

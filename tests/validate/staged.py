@@ -38,7 +38,7 @@ from lakeshift.model import (
     Verdict,
 )
 from lakeshift.ports import Defaults, Limits, Places, Ports, Statement
-from lakeshift.validate.step import validate
+from lakeshift.validate.step import read_share, validate
 from localcloud.redshift import compiled
 from localcloud.redshift.engine import Warehouse
 from localcloud.redshift.errors import RedshiftError
@@ -327,6 +327,9 @@ def _plain(name: str) -> str:
 
 def _to_the_end(ports: Ports, plan: TablePlan) -> None:
     for _ in range(CALLS):
-        if validate(ports, plan.run, plan.source.id) is not False:
+        found = validate(ports, plan.run, plan.source.id)
+        if found.next == "done":
             return
+        for share in found.shares:
+            assert read_share(ports, plan.run, plan.source.id, share)
     raise AssertionError("the gate does not end")

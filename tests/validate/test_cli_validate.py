@@ -520,7 +520,7 @@ def test_the_source_s_own_sums_are_the_lake_s_and_those_of_held_rows(
     plan = plan_of(ends.ports, record)
     extracted = extract_of(ends.ports, plan, record)
     scope = Scope(plan, 16, band=band)
-    parts, lake = scope.parts, lake_of(ends.ports, scope, extracted, lambda: False)
+    parts, lake = scope.parts, lake_of(ends.ports, scope, [extracted.files], lambda: False)
     assert lake
     held = [held_of(ends.ports, plan, extracted, part).sums(part.columns, 16) for part in parts]
     # Rows that come later are not the run's.

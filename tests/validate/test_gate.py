@@ -19,7 +19,7 @@ from lakeshift.ports import Ports
 from lakeshift.types.bigquery import columns
 from lakeshift.validate import depth as depths
 from lakeshift.validate import measure, results
-from lakeshift.validate.step import validate
+from lakeshift.validate.step import Validated, read_share, validate
 from tests.doubles import NOW
 from tests.unit.plans import entry, migration, planned
 from tests.validate.staged import Found, Staged, Town, _planned, plan_of
@@ -149,7 +149,7 @@ def begun(staged: Staged, gate: Gate | None, state: TableState = TableState.LOAD
 
 def test_plans_that_were_written_before_there_was_a_choice_follow_the_file(staged: Staged) -> None:
     ports, plan = begun(staged, None)
-    assert validate(ports, plan.run, plan.source.id)
+    assert validate(ports, plan.run, plan.source.id).next == "done"
     verdict = ports.ledger.table(plan.run, plan.source.id).verdict
     assert verdict
     assert verdict.depth is Depth.CHECKSUM
@@ -307,16 +307,85 @@ def test_a_gate_that_runs_out_of_time_goes_on_where_it_was(staged: Staged, monke
         calls[0] += 1
         return calls[0] > 2
 
-    assert validate(ports, plan.run, plan.source.id, late) is False
+    assert validate(ports, plan.run, plan.source.id, late).next == "validate"
     kept = ledger.table(plan.run, plan.source.id)
     assert kept.state is TableState.LOADED
     assert kept.spans["validate"].ended is None
     assert [key for key in staged.place.objects.keys("staging") if "/measured/" in key]
-    assert validate(ports, plan.run, plan.source.id) is True
+    assert validate(ports, plan.run, plan.source.id).next == "done"
     done = ledger.table(plan.run, plan.source.id)
     assert done.spans["validate"].started == kept.spans["validate"].started
     assert done.state is TableState.VALIDATED
-    assert validate(ports, plan.run, plan.source.id) is True
+    assert validate(ports, plan.run, plan.source.id).next == "done"
+
+
+@pytest.fixture(scope="module")
+def in_files(place: Town) -> Staged:
+    """A table of four files."""
+    plan = plan_of(columns(FIELDS), name="many").model_copy(update={"file_bytes": 1})
+    return place.waiting(plan, source())
+
+
+@pytest.fixture
+def many(in_files: Staged) -> Iterator[Staged]:
+    """The table, made sound again afterwards."""
+    yield in_files
+    in_files.put_back()
+
+
+def test_the_files_of_a_large_table_are_read_by_shares_and_no_file_twice(
+    many: Staged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[str] = []
+    read = many.place.objects.read_range
+
+    def counted(bucket: str, key: str, start: int, length: int) -> bytes:
+        reads.extend([key] * (bucket == "lake"))
+        return read(bucket, key, start, length)
+
+    monkeypatch.setattr(many.place.objects, "read_range", counted)
+    files = {file.key for file in many.extracted.files}
+    ports, plan = begun(many, Gate(share_bytes=1))
+    about = plan.run, plan.source.id
+    assert validate(ports, *about) == Validated(next="lake", shares=(0, 1, 2, 3))
+    assert not reads
+    assert not read_share(ports, *about, 0, lambda: True)
+    assert [read_share(ports, *about, share) for share in (1, 2)] == [True, True]
+    assert validate(ports, *about) == Validated(next="lake", shares=(0, 3))
+    assert [read_share(ports, *about, share) for share in (0, 3, 3)] == [True, True, True]
+    assert set(reads) == files
+    reads.clear()
+    assert validate(ports, *about).next == "done"
+    assert not reads, "what the shares gave is put together"
+    verdict = ports.ledger.table(*about).verdict
+    assert verdict
+    assert set(verdict.checks) == {CheckStatus.OK}
+    assert read_share(ports, *about, 0), "a late one finds nothing to do"
+    assert not reads
+
+
+def test_tables_of_one_share_and_depths_that_read_no_files_have_none(many: Staged) -> None:
+    for gate in (Gate(), Gate(share_bytes=1, depth=Depth.COUNT)):
+        ports, plan = begun(many, gate)
+        assert validate(ports, plan.run, plan.source.id).next == "done"
+
+
+def test_what_differs_in_one_share_is_found_as_in_one_pass(many: Staged) -> None:
+    lake = many.lake(2)
+    place = lake.schema.get_field_index("note")
+    many.write_lake(lake.set_column(place, lake.schema.field(place), pc.utf8_upper(lake.column("note"))), 2)
+    whole, shared = many.gate(Depth.ROWS), many.gate(Depth.ROWS, share_bytes=1)
+    assert whole.error
+    assert shared.error
+    assert shared.error.what == whole.error.what
+    assert shared.rows == whole.rows != []
+    assert shared.verdict.columns == whole.verdict.columns == ("note",)
+
+
+def test_a_file_that_cannot_be_read_is_named_by_the_share_that_has_it(many: Staged) -> None:
+    cut = many.extracted.files[3].key
+    many.place.objects.put("lake", cut, b"PAR1")
+    assert many.gate(Depth.CHECKSUM, share_bytes=1).verdict.files == (cut,)
 
 
 def test_a_table_that_is_not_loaded_has_nothing_to_validate(staged: Staged) -> None:
@@ -383,7 +452,7 @@ def test_a_question_that_takes_longer_than_a_call_is_said_once_and_its_answer_fe
     monkeypatch.setattr(staged.place.redshift, "query", slow)
     ports, plan = begun(staged, Gate(depth=Depth.CHECKSUM))
     calls = 1
-    while not validate(ports, plan.run, plan.source.id, lambda: bool(waiting and waiting.pop())):
+    while validate(ports, plan.run, plan.source.id, lambda: bool(waiting and waiting.pop())).next != "done":
         calls += 1
         assert ports.ledger.table(plan.run, plan.source.id).state is TableState.LOADED
     assert calls > 1
@@ -394,7 +463,7 @@ def test_a_question_that_takes_longer_than_a_call_is_said_once_and_its_answer_fe
     again, _ = begun(staged, Gate(depth=Depth.CHECKSUM))
     first = set(said)
     later = replace(again, clock=lambda: NOW + timedelta(hours=1))
-    while not validate(later, plan.run, plan.source.id):
+    while validate(later, plan.run, plan.source.id).next != "done":
         pass
     assert not first & (set(said) - first)
     assert len(said) == 2 * len(first)
@@ -471,9 +540,9 @@ def test_rows_that_a_call_had_no_time_for_are_looked_at_by_the_next(
     asked = staged.place.redshift.asked
     asked.clear()
     monkeypatch.setattr(depths, "_READ_SECONDS", -1.0)
-    assert validate(ports, plan.run, plan.source.id, lambda: any("SUM(_r" in text for text in asked)) is False
+    assert validate(ports, plan.run, plan.source.id, lambda: any("SUM(_r" in text for text in asked)).next == "validate"
     assert any("SUM(_r" in text for text in asked)
-    assert validate(ports, plan.run, plan.source.id) is True
+    assert validate(ports, plan.run, plan.source.id).next == "done"
     verdict = ports.ledger.table(plan.run, plan.source.id).verdict
     assert verdict
     assert verdict.checks[CheckStatus.EQUAL_BY_VALUE] == 2

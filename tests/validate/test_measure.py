@@ -29,7 +29,18 @@ from lakeshift.ports import Defaults, Limits, Places, Ports
 from lakeshift.validate import measure
 from lakeshift.validate.bands import Band
 from lakeshift.validate.compare import file_difference
-from lakeshift.validate.measure import Facts, Measured, Scope, file_measured, measured, packed, together, unpacked
+from lakeshift.validate.measure import (
+    MOST_SHARES,
+    Facts,
+    Measured,
+    Scope,
+    file_measured,
+    measured,
+    packed,
+    shares,
+    together,
+    unpacked,
+)
 from lakeshift.validate.sums import MAX_SUMS, Sample, Sums, segment_count
 from lakeshift.validate.totals import added, float_bound, total
 from tests.doubles import NOW
@@ -112,6 +123,34 @@ def after(calls: int) -> Callable[[], bool]:
 
 def never() -> bool:
     return False
+
+
+@pytest.mark.parametrize(
+    ("sizes", "share_bytes", "expected"),
+    [
+        ([], 10, [[]]),
+        ([0, 0], 10, [[0, 0]]),
+        ([5, 6, 7], 100, [[5, 6, 7]]),
+        ([5, 5, 5, 5], 10, [[5, 5], [5, 5]]),
+        ([100, 1, 1, 1], 10, [[100], [1, 1, 1]]),
+        ([7, 7, 7], 1, [[7], [7], [7]]),
+    ],
+)
+def test_files_are_dealt_out_in_order_by_their_bytes(
+    sizes: list[int], share_bytes: int, expected: list[list[int]]
+) -> None:
+    files = [FILE.model_copy(update={"key": str(n), "bytes": size}) for n, size in enumerate(sizes)]
+    found = shares(files, share_bytes)
+    assert [[file.bytes for file in share] for share in found] == expected
+    assert [file for share in found for file in share] == files
+
+
+def test_no_table_has_more_shares_than_may_be_read_side_by_side() -> None:
+    files = [FILE.model_copy(update={"key": str(n), "bytes": 10 + n % 3}) for n in range(1_000)]
+    found = shares(files, 1)
+    assert len(found) == MOST_SHARES
+    sizes = [sum(file.bytes for file in share) for share in found]
+    assert max(sizes) - min(sizes) <= 2 * 12
 
 
 def same(first: Measured, second: Measured) -> bool:
