@@ -6,17 +6,14 @@ from functools import partial
 from pyspark import SparkContext
 
 from lakeshift.bootstrap import job_ports
+from lakeshift.extract.progress import reported
 from lakeshift.extract.step import extract_one, open_chunks, streams_of
 
 
 def options(arguments: list[str]) -> dict[str, str]:
     """`--name value` pairs; a name without a value means the empty text."""
-    following = [*arguments[1:], "--"]
-    return {
-        name.removeprefix("--"): "" if value.startswith("--") else value
-        for name, value in zip(arguments, following, strict=True)
-        if name.startswith("--")
-    }
+    pairs = zip(arguments, [*arguments[1:], "--"], strict=True)
+    return {name[2:]: "" if value.startswith("--") else value for name, value in pairs if name.startswith("--")}
 
 
 def read(given: dict[str, str], chunk: str) -> None:
@@ -27,12 +24,13 @@ def read(given: dict[str, str], chunk: str) -> None:
 def main(arguments: list[str]) -> None:
     """Read every open chunk; the state machine then calls the function, which finishes the table."""
     given = options(arguments)
-    ports = job_ports(tuple(given.items()))
-    chunks = open_chunks(ports, given["run"], given["table"])
+    ports, run, table = job_ports(tuple(given.items())), given["run"], given["table"]
+    chunks = open_chunks(ports, run, table)
     # As many tasks as the plan has streams: a worker with more cores than that does not go over the run's budget.
-    tasks = min(len(chunks), streams_of(ports, given["run"], given["table"]))
+    tasks = min(len(chunks), streams_of(ports, run, table))
     if chunks:
-        SparkContext.getOrCreate().parallelize(chunks, tasks).foreach(partial(read, given))
+        with reported(ports, run, table, len(chunks)):
+            SparkContext.getOrCreate().parallelize(chunks, tasks).foreach(partial(read, given))
 
 
 if __name__ == "__main__":

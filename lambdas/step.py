@@ -47,6 +47,12 @@ class TableEvent(Event):
     table: str
 
 
+class ShareEvent(TableEvent):
+    """Input of the gate; with a share, that share of the table's lake files is read and nothing else."""
+
+    share: int | None = None
+
+
 class Context(Protocol):
     """The part of Lambda's context that handlers use."""
 

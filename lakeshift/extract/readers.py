@@ -14,14 +14,11 @@ import structlog
 
 from lakeshift.errors import LedgerConflict, SessionLost
 from lakeshift.extract.chunk import Reading, extract_chunk
+from lakeshift.extract.progress import period
 from lakeshift.extract.session import lose
 from lakeshift.model import ChunkRecord
 
 log = structlog.get_logger()
-# How often progress is written while chunks are read (seconds), and how much longer for each chunk that is left,
-# since it is summed up from the records of all.
-PROGRESS_SECONDS = 5.0
-PROGRESS_SECONDS_PER_CHUNK = 0.02
 
 
 class _Work:
@@ -92,7 +89,7 @@ def read_chunks(reading: Reading, chunks: Sequence[ChunkRecord], readers: int, p
     reading = replace(reading, stop=lambda: work.stopped or outer(), idle=work.idle, give=work.add)
     with ThreadPoolExecutor(readers, thread_name_prefix="reader") as threads:
         futures = [threads.submit(_reader, reading, work) for _ in range(readers)]
-        _follow(futures, work, progress, PROGRESS_SECONDS + PROGRESS_SECONDS_PER_CHUNK * len(chunks))
+        _follow(futures, work, progress, period(len(chunks)))
     for future in futures:
         future.result()
 

@@ -15,6 +15,7 @@ from lakeshift.check.step import migration_of
 from lakeshift.errors import LedgerConflict, SessionLost, SplitMismatch, ValidationFailed
 from lakeshift.extract import cut
 from lakeshift.extract.chunk import Question, Reading, empty_file, extract_chunk
+from lakeshift.extract.progress import reporter, with_progress
 from lakeshift.extract.readers import prepare_process, read_chunks
 from lakeshift.extract.session import chunks_of, counted, lose, waits
 from lakeshift.lake import keys
@@ -190,11 +191,11 @@ def _extracted(reading: Reading, record: TableRecord) -> bool:
     while True:
         chunks = chunks_of(ports, reading.source, plan, record)
         left = [chunk for chunk in chunks if not chunk.done]
-        record = _progress(ports, record, chunks)
+        record = with_progress(ports, record, chunks)
         _check_attempts(chunks)
         if not left or plan.engine == "glue" or reading.stop():
             return not left
-        read_chunks(reading, left, _readers(ports, plan), _reporter(ports, record))
+        read_chunks(reading, left, _readers(ports, plan), reporter(ports, record))
         record = ports.ledger.table(record.run, record.table)
 
 
@@ -223,27 +224,6 @@ def _check_attempts(chunks: Sequence[ChunkRecord]) -> None:
 
 def _readers(ports: Ports, plan: TablePlan) -> int:
     return max(1, min(ports.limits.readers, plan.streams))
-
-
-def _reporter(ports: Ports, record: TableRecord) -> Callable[[], None]:
-    """Writes a table's progress, each time upon the record that it wrote last."""
-    last = [record]
-
-    def report() -> None:
-        try:
-            last[0] = _progress(ports, last[0], counted(ports, last[0]))
-        except LedgerConflict:
-            # Another worker has said how far the table is; the readers have nothing to do with that.
-            last[0] = ports.ledger.table(record.run, record.table)
-
-    return report
-
-
-def _progress(ports: Ports, record: TableRecord, chunks: Sequence[ChunkRecord]) -> TableRecord:
-    done = {"rows_done": sum(chunk.rows for chunk in chunks), "bytes_done": sum(chunk.bytes for chunk in chunks)}
-    if (record.rows_done, record.bytes_done) == (done["rows_done"], done["bytes_done"]):
-        return record
-    return ports.ledger.save_table(record.model_copy(update=done))
 
 
 def _finish(reading: Reading, record: TableRecord, count: int, *, pending: bool) -> None:

@@ -5,20 +5,14 @@ from typing import Any
 from lakeshift.errors import ValidationFailed
 from lakeshift.ports import Ports
 from lakeshift.validate.step import read_share, validate
-from lambdas.step import Context, TableEvent, count, late, step
+from lambdas.step import Context, ShareEvent, count, late, step
 
 # Between row groups the step looks at the time; what it has is kept then.
 MARGIN_MILLISECONDS = 90_000
 
 
-class GateEvent(TableEvent):
-    """Input of the gate; with a share, only that share of the table's lake files is read."""
-
-    share: int | None = None
-
-
-@step(GateEvent)
-def handler(event: GateEvent, ports: Ports, context: Context) -> dict[str, Any]:
+@step(ShareEvent)
+def handler(event: ShareEvent, ports: Ports, context: Context) -> dict[str, Any]:
     """Compare source, lake and staging of a table, as far as one invocation gets."""
     about, out_of_time = event.model_dump(), late(context, MARGIN_MILLISECONDS)
     if event.share is not None:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from lakeshift.extract.session import counted
 from lakeshift.extract.step import extract_of
-from lakeshift.model import ExtractManifest, RunState, Statistics
+from lakeshift.model import ExtractManifest, RunState, Statistics, TableState
 from lakeshift.plan.step import plan_of
 from localcloud import flights
 from tests.scenarios.cloud import Cloud, config
@@ -68,10 +68,13 @@ def test_a_killed_executor_costs_one_chunk(cloud: Cloud, tmp_path: Path) -> None
         numbers = pa.array(range(shard * SHARD_ROWS, (shard + 1) * SHARD_ROWS), pa.int64())
         pq.write_table(pa.table({"n": numbers}), tmp_path / "shard.parquet")
         cloud.seed(f"demo.lost.days_2026010{shard + 1}", tmp_path / "shard.parquet")
-    stalled = "demo.lost.days_20260101"
+    stalled = f"demo.lost.days_2026010{SHARDS}"
     cloud.bigquery_forget("requests")
     cloud.bigquery_admin("faults", {"kind": "stall", "table": stalled, "after_rows": 2_000, "seconds": 60})
     run = cloud.submit("lost", config("lost", **ON_GLUE))
+    shown = cloud.until(lambda: rows_shown(cloud, run))
+    assert cloud.tables(run)["days"].state is TableState.EXTRACTING
+    assert shown < SHARDS * SHARD_ROWS
     kill_one_of(cloud, stalled)
     record = cloud.wait(run)
 
@@ -86,6 +89,12 @@ def test_a_killed_executor_costs_one_chunk(cloud: Cloud, tmp_path: Path) -> None
     sent = {name: rows for name, rows in everywhere.items() if name.startswith("demo.lost.")}
     assert SHARD_ROWS < sent[stalled] <= 2 * SHARD_ROWS
     assert sum(sent.values()) - total <= 2 * SHARD_ROWS  # the executor's chunk, and the one it may have begun
+
+
+def rows_shown(cloud: Cloud, run: str) -> int | None:
+    """Rows that the table has by its record, once there are some."""
+    table = cloud.tables(run).get("days")
+    return table.rows_done or None if table else None
 
 
 def kill_one_of(cloud: Cloud, stalled: str) -> None:
