@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
     # As many tasks as the plan has streams: a worker with more cores than that does not go over the run's budget.
     tasks = min(len(chunks), streams_of(ports, run, table))
     if chunks:
-        with reported(ports, run, table, len(chunks)):
+        with reported(ports, run, table):
             SparkContext.getOrCreate().parallelize(chunks, tasks).foreach(partial(read, given))
 
 

@@ -47,9 +47,10 @@ class TableEvent(Event):
     table: str
 
 
-class ShareEvent(TableEvent):
-    """Input of the gate; with a share, that share of the table's lake files is read and nothing else."""
+class GateEvent(TableEvent):
+    """Input of the gate: all of it, and the rest of the shares of lake files where these were read; or one share."""
 
+    rest: bool = False
     share: int | None = None
 
 

@@ -48,7 +48,7 @@ _from_grpc: Any = google.from_grpc_error
 # What may be on its way to a reader beyond the message at hand. Without this gRPC guesses it from the round trip, takes
 # a busy machine for a long line, and holds hundreds of megabytes.
 # https://github.com/grpc/grpc/blob/master/include/grpc/impl/channel_arg_names.h
-AHEAD_BYTES = 4 * 2**20
+AHEAD_BYTES = 8 * 2**20
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.http2.bdp_probe", 0),

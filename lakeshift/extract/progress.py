@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
 
@@ -14,13 +14,8 @@ from lakeshift.model import ChunkRecord, TableRecord
 from lakeshift.ports import Ports
 
 log = structlog.get_logger()
-# How often it is written while chunks are read (seconds), and how much longer for each of them, since all are read.
+# How often it is written (seconds), and how much longer for each chunk of the table, whose records are all read for it.
 SECONDS, SECONDS_PER_CHUNK = 5.0, 0.02
-
-
-def period(chunks: int) -> float:
-    """Seconds between two times that the progress of so many chunks is written."""
-    return SECONDS + SECONDS_PER_CHUNK * chunks
 
 
 def with_progress(ports: Ports, record: TableRecord, chunks: Sequence[ChunkRecord]) -> TableRecord:
@@ -35,29 +30,37 @@ def with_progress(ports: Ports, record: TableRecord, chunks: Sequence[ChunkRecor
     return ports.ledger.save_table(record.model_copy(update=done))
 
 
-def reporter(ports: Ports, record: TableRecord) -> Callable[[], None]:
-    """Writes a table's progress, each time upon the record that it wrote last."""
-    last = [record]
+class Reporter:
+    """Writes a table's progress, each time upon the record that it wrote last.
 
-    def report() -> None:
+    Attributes:
+        seconds: after which it is to be written again.
+    """
+
+    def __init__(self, ports: Ports, record: TableRecord) -> None:
+        self._ports, self._record = ports, record
+        self.seconds = SECONDS
+
+    def report(self) -> None:
+        """Write how far the table is."""
+        chunks = counted(self._ports, self._record)
+        self.seconds = SECONDS + SECONDS_PER_CHUNK * len(chunks)
         try:
-            last[0] = with_progress(ports, last[0], counted(ports, last[0]))
+            self._record = with_progress(self._ports, self._record, chunks)
         except LedgerConflict:
             # Another worker has said how far the table is; the readers have nothing to do with that.
-            last[0] = ports.ledger.table(record.run, record.table)
-
-    return report
+            self._record = self._ports.ledger.table(self._record.run, self._record.table)
 
 
 @contextmanager
-def reported(ports: Ports, run: str, table: str, chunks: int) -> Iterator[None]:
-    """Write the progress of a table while others read so many chunks of it, each in a place of its own."""
-    report, ended = reporter(ports, ports.ledger.table(run, table)), Event()
+def reported(ports: Ports, run: str, table: str) -> Iterator[None]:
+    """Write the progress of a table while others read its chunks, each in a place of its own."""
+    reporter, ended = Reporter(ports, ports.ledger.table(run, table)), Event()
 
     def follow() -> None:
-        while not ended.wait(period(chunks)):
+        while not ended.wait(reporter.seconds):
             try:
-                report()
+                reporter.report()
             except LakeshiftError as error:
                 # What is shown is late then; nothing else waits for it.
                 log.info("extract.progress", run=run, table=table, reason=str(error))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,7 +14,7 @@ import structlog
 
 from lakeshift.errors import LedgerConflict, SessionLost
 from lakeshift.extract.chunk import Reading, extract_chunk
-from lakeshift.extract.progress import period
+from lakeshift.extract.progress import Reporter
 from lakeshift.extract.session import lose
 from lakeshift.model import ChunkRecord
 
@@ -78,7 +78,7 @@ def prepare_process() -> None:
     gc.freeze()
 
 
-def read_chunks(reading: Reading, chunks: Sequence[ChunkRecord], readers: int, progress: Callable[[], None]) -> None:
+def read_chunks(reading: Reading, chunks: Sequence[ChunkRecord], readers: int, progress: Reporter) -> None:
     """Read chunks with at most `readers` threads until all are done, lost, or it is time to stop.
 
     The first error of a reader stops the others at their next commit and is raised.
@@ -89,21 +89,21 @@ def read_chunks(reading: Reading, chunks: Sequence[ChunkRecord], readers: int, p
     reading = replace(reading, stop=lambda: work.stopped or outer(), idle=work.idle, give=work.add)
     with ThreadPoolExecutor(readers, thread_name_prefix="reader") as threads:
         futures = [threads.submit(_reader, reading, work) for _ in range(readers)]
-        _follow(futures, work, progress, period(len(chunks)))
+        _follow(futures, work, progress)
     for future in futures:
         future.result()
 
 
-def _follow(futures: Sequence[Future[None]], work: _Work, progress: Callable[[], None], period: float) -> None:
+def _follow(futures: Sequence[Future[None]], work: _Work, progress: Reporter) -> None:
     """Write down the progress until all readers have ended; whatever goes wrong stops them."""
     try:
         running = set(futures)
         while running:
-            done, running = wait(running, period, FIRST_EXCEPTION)
+            done, running = wait(running, progress.seconds, FIRST_EXCEPTION)
             if any(future.exception() for future in done):
                 work.stop()
             elif running:
-                progress()
+                progress.report()
     except BaseException:
         work.stop()
         raise

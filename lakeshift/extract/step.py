@@ -15,7 +15,7 @@ from lakeshift.check.step import migration_of
 from lakeshift.errors import LedgerConflict, SessionLost, SplitMismatch, ValidationFailed
 from lakeshift.extract import cut
 from lakeshift.extract.chunk import Question, Reading, empty_file, extract_chunk
-from lakeshift.extract.progress import reporter, with_progress
+from lakeshift.extract.progress import Reporter, with_progress
 from lakeshift.extract.readers import prepare_process, read_chunks
 from lakeshift.extract.session import chunks_of, counted, lose, waits
 from lakeshift.lake import keys
@@ -195,7 +195,7 @@ def _extracted(reading: Reading, record: TableRecord) -> bool:
         _check_attempts(chunks)
         if not left or plan.engine == "glue" or reading.stop():
             return not left
-        read_chunks(reading, left, _readers(ports, plan), reporter(ports, record))
+        read_chunks(reading, left, _readers(ports, plan), Reporter(ports, record))
         record = ports.ledger.table(record.run, record.table)
 
 

@@ -187,7 +187,7 @@ Share = tuple[LakeFile, ...]
 def shares(files: Sequence[LakeFile], share_bytes: int) -> tuple[Share, ...]:
     """Files in their order, in shares of about so many bytes; MOST_SHARES at most, and one where there are none."""
     size = sum(file.bytes for file in files)
-    count = min(MOST_SHARES, max(1, size // share_bytes))
+    count = min(MOST_SHARES, max(1, -(-size // share_bytes)))
     before = accumulate((file.bytes for file in files), initial=0)
     numbered = zip((start * count // max(1, size) for start in before), files, strict=False)
     return tuple(tuple(file for _, file in share) for _, share in groupby(numbered, itemgetter(0))) or ((),)

@@ -70,8 +70,11 @@ class Validated(Noun):
 
 
 @unless_passed(TableState.VALIDATED)
-def validate(ports: Ports, run: str, table: str, out_of_time: Question = never) -> Validated:
+def validate(ports: Ports, run: str, table: str, out_of_time: Question = never, *, rest: bool = False) -> Validated:
     """Compare the three places, as far as time goes; the next call goes on. Repeating it changes nothing.
+
+    Args:
+        rest: shares were given to others to read; what is left of them is read here.
 
     Raises:
         ValidationFailed: names what differs. Staging is kept for inspection, the results stand in the lake.
@@ -84,7 +87,7 @@ def validate(ports: Ports, run: str, table: str, out_of_time: Question = never) 
     record = _clocked(ports, record)
     gate = _Gate.of(ports, record)
     try:
-        if not gate.checked(out_of_time):
+        if not gate.checked(out_of_time, rest=rest):
             ports.ledger.save_table(record)
             return Validated(next="lake" if gate.shares else "validate", shares=gate.shares)
     except StillRunning:
@@ -170,8 +173,8 @@ class _Gate:
         more = self.deep.summary() | self.deep.written(self.prefix) if self.deep else {}
         return results.verdict(self.terms.depth, self.found, results=key, anomalies=self.anomalies, **more)
 
-    def checked(self, out_of_time: Question) -> bool:
-        """Look as deep as the terms say; false when time was up.
+    def checked(self, out_of_time: Question, *, rest: bool) -> bool:
+        """Look as deep as the terms say; false when time was up, or others are to read first.
 
         Raises:
             ValidationFailed: at the first depth at which something differs.
@@ -180,7 +183,7 @@ class _Gate:
         self._check("schema", partial(_schema, self.warehouse, self.plan))
         if self.terms.depth.includes(Depth.AGGREGATES):
             self.deep = self.looking_deep(out_of_time)
-            self.shares = self.deep.open_shares()
+            self.shares = () if rest else self.deep.open_shares()
             if self.shares or not self.deep.read(out_of_time) or out_of_time():
                 return False
             self.found += self.deep.source_and_lake()

@@ -96,7 +96,7 @@ def migrated(dynamodb: Any) -> Meter:
         while extract(ports, run, record.table, lambda: False).next != "done":
             pass
         assert load(ports, run, record.table)
-        validate(ports, run, record.table)
+        assert validate(ports, run, record.table).next == "done"
         assert publish(ports, run, record.table)
     assert report(ports, run).state is RunState.SUCCEEDED
     assert {record.state for record in ports.ledger.tables(run)} == {TableState.PUBLISHED}

@@ -102,10 +102,11 @@ class Worker:
                 raise
 
 
-def _to_its_end(step: Callable[[], bool | None]) -> None:
+def _to_its_end(step: Callable[[], object]) -> None:
     for _ in range(_CALLS):
         try:
-            if step() is not False:
+            found = step()
+            if found is not False and getattr(found, "next", "done") == "done":
                 return
         except TransientError:
             continue

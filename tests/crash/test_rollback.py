@@ -157,7 +157,7 @@ def test_a_half_finished_run(waiting_for: Make) -> None:
     adapters = table.world.adapters
     while not load(adapters, *table.key):
         pass
-    validate(adapters, *table.key)
+    assert validate(adapters, *table.key).next == "done"
     with pytest.raises(WrongState, match="the run is migrating"):
         rollback(adapters, table.plan.run)
     closed(table)

@@ -35,7 +35,7 @@ from lambdas.fail.handler import TableFailed
 from lambdas.pending.handler import Execution
 from lambdas.report.handler import RunEnded
 from lambdas.resume.handler import Resumption
-from lambdas.step import RunEvent, TableEvent
+from lambdas.step import GateEvent, RunEvent, TableEvent
 from tests.state_machines.machines import NAMES, text
 
 BUCKET = "staging"
@@ -48,6 +48,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "Pending": Execution,
     "Report": RunEnded,
     "Resume": Resumption,
+    "Validate": GateEvent,
     "Views": RunEvent,
 }
 
@@ -136,7 +137,7 @@ class Machines:
         definition = re.sub(r'"Seconds": \d+,', '"Seconds": 0,', text(name))
         definition = definition.replace("${MigrateTableStateMachineArn}", self._arns.get("migrate_table", ""))
         definition = definition.replace("${ExtractJobName}", "ExtractJob")
-        for verb in (*MODELS, "Extract", "Load", "Validate", "Publish"):
+        for verb in (*MODELS, "Extract", "Load", "Publish"):
             definition = definition.replace(f"${{{verb}FunctionArn}}", verb)
         assert "${" not in definition
         created = self._states.create_state_machine(name=name, definition=definition, roleArn=ROLE)

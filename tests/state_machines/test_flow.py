@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -28,6 +29,15 @@ def extracted(payload: Payload) -> Payload:
     return extract_answer(payload, "done")
 
 
+def gate_answer(payload: Payload, following: str, shares: tuple[int, ...] = ()) -> Payload:
+    """What the gate answers; for a share only whether it is read."""
+    return {**payload, "done": True, "next": following, "shares": list(shares)}
+
+
+def validated(payload: Payload) -> Payload:
+    return gate_answer(payload, "done")
+
+
 def one_after_another(*answers: str | StepError) -> Answer:
     """Answers of Extract, or states of Glue runs, in the order of the calls."""
     left = list(answers)
@@ -47,7 +57,7 @@ def again(times: int, then: Answer) -> Answer:
 
     def answer(payload: Payload) -> Payload:
         left[0] -= 1
-        return {**then(payload), "done": left[0] < 0}
+        return {**then(payload), "done": left[0] < 0, **({} if left[0] < 0 else {"next": "again"})}
 
     return answer
 
@@ -75,7 +85,7 @@ def prepared(
         "Plan": lambda payload: {"run": payload["run"], "items": items, "maxConcurrency": concurrency},
         "Extract": extracted,
         "Load": done,
-        "Validate": done,
+        "Validate": validated,
         "Publish": done,
         "Fail": lambda payload: {"run": payload["run"], "table": payload["table"]},
         "Views": done,
@@ -201,7 +211,7 @@ def test_one_failing_table_is_recorded_and_stops_no_other(machines: Machines) ->
     def validate(payload: Payload) -> Payload:
         if payload["table"] == "b":
             raise StepError("TerminalError", "rows differ")
-        return done(payload)
+        return validated(payload)
 
     prepared(machines, {"Validate": validate}, status="complete with problems")
     found = machines.run("migrate", UPLOAD)
@@ -279,10 +289,73 @@ def test_a_paused_table_ends_without_a_load(machines: Machines) -> None:
 
 @pytest.mark.parametrize("verb", ["Load", "Validate", "Publish"])
 def test_a_step_is_called_until_it_is_done(machines: Machines, verb: str) -> None:
-    prepared(machines, {verb: again(2, done)})
+    prepared(machines, {verb: again(2, validated)})
     found = machines.run("migrate_table", {"run": "r", "table": "a"})
     assert found.status == "SUCCEEDED"
     assert machines.functions.verbs() == [name for name in PUBLISHED for _ in range(3 if name == verb else 1)]
+
+
+def in_shares(read: Callable[[int], Payload], last: Answer) -> Answer:
+    """A gate that lets three shares be read first; `last` is its answer after that."""
+
+    def answer(payload: Payload) -> Payload:
+        if "share" in payload:
+            return {**payload, **read(payload["share"])}
+        return last(payload) if payload["rest"] else gate_answer(payload, "lake", (0, 1, 2))
+
+    return answer
+
+
+def test_the_shares_of_a_large_table_are_read_until_each_is_done_and_then_put_together(machines: Machines) -> None:
+    left = {0: 0, 1: 2, 2: 0}
+
+    def read(share: int) -> Payload:
+        left[share] -= 1
+        return {"done": left[share] < 0}
+
+    prepared(machines, {"Validate": in_shares(read, validated)})
+    found = machines.run("migrate_table", {"run": "r", "table": "a"})
+    assert found.status == "SUCCEEDED"
+    about = {"run": "r", "table": "a"}
+    first, *shares, last = machines.functions.payloads("Validate")
+    assert (first, last) == ({**about, "rest": False}, {**about, "rest": True})
+    assert sorted(one.pop("share") for one in shares) == [0, 1, 1, 1, 2]
+    assert shares == [about] * 5
+    assert machines.functions.verbs()[-1] == "Publish"
+
+
+@pytest.mark.parametrize(
+    ("error", "calls"), [("TerminalError", 1), ("TransientError", 9), ("Lambda.Unknown", 4), ("Sandbox.Timedout", 4)]
+)
+def test_a_share_that_fails_is_left_to_the_gate(machines: Machines, error: str, calls: int) -> None:
+    def read(share: int) -> Payload:
+        if share == 1:
+            raise StepError(error)
+        return {"done": True}
+
+    prepared(machines, {"Validate": in_shares(read, validated)})
+    found = machines.run("migrate_table", {"run": "r", "table": "a"})
+    assert found.status == "SUCCEEDED"
+    assert len([one for one in machines.functions.payloads("Validate") if one.get("share") == 1]) == calls
+    assert machines.functions.verbs()[-2:] == ["Validate", "Publish"]
+
+
+def test_a_gate_that_is_late_after_its_shares_lets_them_be_read_again(machines: Machines) -> None:
+    rests = iter(["validate", "done"])
+
+    def last(payload: Payload) -> Payload:
+        return gate_answer(payload, next(rests))
+
+    prepared(machines, {"Validate": in_shares(lambda _: {"done": True}, last)})
+    assert machines.run("migrate_table", {"run": "r", "table": "a"}).status == "SUCCEEDED"
+    asked = [one["rest"] for one in machines.functions.payloads("Validate") if "share" not in one]
+    assert asked == [False, True, False, True]
+
+
+def test_what_the_gate_finds_after_its_shares_fails_the_table_with_its_own_reason(machines: Machines) -> None:
+    prepared(machines, {"Validate": in_shares(lambda _: {"done": True}, raising("TerminalError"))})
+    found = machines.run("migrate_table", {"run": "r", "table": "a"})
+    assert (found.status, found.error, machines.functions.verbs()[-1]) == ("FAILED", "TerminalError", "Fail")
 
 
 @pytest.mark.parametrize("error", ["TransientError", "Lambda.TooManyRequestsException", "Lambda.Unknown"])

@@ -78,7 +78,7 @@ class World:
     def loaded(self, run: str) -> None:
         assert extract(self.ports, run, TABLE, lambda: False).next == "done"
         assert load(self.ports, run, TABLE)
-        validate(self.ports, run, TABLE)
+        assert validate(self.ports, run, TABLE).next == "done"
         assert publish(self.ports, run, TABLE)
         report(self.ports, run)
 
