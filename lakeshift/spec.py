@@ -27,6 +27,7 @@ from pydantic_core import ErrorDetails
 
 from lakeshift.errors import ConfigInvalid, Problem
 from lakeshift.types import condition
+from lakeshift.types.names import is_system_schema
 
 
 class Part(BaseModel):
@@ -223,6 +224,13 @@ class TableRule(Part):
         return value
 
 
+def _of_tables(schema: str) -> str:
+    if is_system_schema(schema):
+        msg = f"{schema} is a schema of Redshift's own, or of the history of loads; name another one"
+        raise ValueError(msg)
+    return schema
+
+
 class Dataset(Part):
     """A BigQuery data set and the tables of it that are meant."""
 
@@ -243,6 +251,14 @@ class Dataset(Part):
     target_schema: Name | None = Field(
         default=None, alias="schema", description="Schema on the target; by default the name of the data set."
     )
+
+    @field_validator("target_schema")
+    @classmethod
+    def _a_name(cls, value: str | None) -> str | None:
+        if value and ("{" in value or "}" in value):
+            msg = "this is a name as it is; {project} and {dataset} may stand in target.schema"
+            raise ValueError(msg)
+        return _of_tables(value) if value else value
 
 
 class Views(Part):
@@ -318,7 +334,7 @@ class Target(Part):
         if not _only_names(value):
             msg = "only {project} and {dataset} may stand in braces"
             raise ValueError(msg)
-        return value
+        return _of_tables(value)
 
     @model_validator(mode="after")
     def _one_endpoint(self) -> Target:

@@ -73,8 +73,8 @@ def converter(
     """A function that makes of a batch as the source delivers it one as the lake stores it; to be made once per plan.
 
     Columns that need no change are passed on as they are. What the plan does not hold is not touched. A column of
-    `missing` (an older shard of a family lacks it) is NULL; one of `constants` has that text. Names are compared
-    without regard to case, as BigQuery does: https://cloud.google.com/bigquery/docs/schemas#column_names
+    `missing` (an older shard of a family lacks it) is NULL, an ARRAY empty; one of `constants` has that text. Names are
+    compared without regard to case, as BigQuery does: https://cloud.google.com/bigquery/docs/schemas#column_names
 
     Raises:
         ValueUnsupported: by the function, for a value that the lake cannot hold exactly; names the column.
@@ -93,7 +93,7 @@ def converter(
             return pa.repeat(pa.scalar(fixed[name], kind), batch.num_rows)
         if name.casefold() not in absent:
             raise SplitMismatch("the source did not deliver a planned column", where=name)
-        return pa.nulls(batch.num_rows, kind)
+        return _absent(batch.num_rows, kind)
 
     def made(batch: pa.RecordBatch, places: Mapping[str, int], number: int) -> pa.Array:
         kind = target.field(number).type
@@ -109,6 +109,15 @@ def converter(
         return pa.RecordBatch.from_arrays(arrays, schema=target)
 
     return converted
+
+
+def _absent(rows: int, kind: pa.DataType) -> pa.Array:
+    """What a column holds that a table does not have. No ARRAY is NULL in BigQuery:
+    https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types#array_nulls
+    """
+    if not layout.is_list(kind):
+        return pa.nulls(rows, kind)
+    return pa.ListArray.from_arrays(pa.array(np.zeros(rows + 1, np.int32)), pa.nulls(0, kind.value_type), type=kind)
 
 
 def convert(batch: pa.RecordBatch, columns: Sequence[ColumnPlan]) -> pa.RecordBatch:

@@ -13,10 +13,9 @@ from lakeshift.lake.records import ACTION, BYTES, COLUMN, FILE, LIMIT, QUARANTIN
 from lakeshift.load import sql
 from lakeshift.model import ExtractManifest, MisfitCount, MisfitPolicy, TablePlan
 from lakeshift.ports import Warehouse
-from lakeshift.types.names import beside, literal, quoted
+from lakeshift.types.names import JOINT, QUARANTINE, beside, literal, quoted
 from lakeshift.types.redshift import TEXT
 
-SUFFIX = "quarantine"
 RUN = "__ls_run"
 _RUN_TYPE = "VARCHAR(128)"
 # In the order of the files of records.
@@ -34,7 +33,7 @@ _MOST_NAMED = 20
 
 def table_name(plan: TablePlan) -> str:
     """The quarantine table of the plan's target."""
-    return beside(plan.target.table, SUFFIX, "__")
+    return beside(plan.target.table, QUARANTINE, JOINT)
 
 
 def staging_name(plan: TablePlan) -> str:

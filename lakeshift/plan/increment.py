@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal
 from itertools import pairwise
 
-from lakeshift.model import ColumnPlan, Kind, Partition, Range, Scalar, Slice, SourceTable
+from lakeshift.model import Column, ColumnPlan, Kind, Partition, Range, Scalar, Slice, SourceTable
 from lakeshift.plan.bounds import NULL, UNPARTITIONED, Axis, Bound
 from lakeshift.plan.slices import HUGE_CHUNKS, streams_of
 
@@ -113,10 +113,17 @@ def after(column: ColumnPlan, value: str) -> str | None:
         if kind is Kind.DATE:
             return (date.fromisoformat(value) + timedelta(days=1)).isoformat()
         if kind is Kind.DECIMAL:
-            return f"{_EXACT.add(Decimal(value), Decimal((0, (1,), -(column.source.scale or 0)))):f}"
+            return _next_decimal(column.source, value)
         return (datetime.fromisoformat(value) + timedelta(microseconds=1)).isoformat()
     except OverflowError:
         return None
+
+
+def _next_decimal(column: Column, value: str) -> str | None:
+    scale = column.scale or 0
+    found = _EXACT.add(Decimal(value), Decimal((0, (1,), -scale)))
+    most = None if column.precision is None else Decimal(10) ** (column.precision - scale)
+    return None if most is not None and found >= most else f"{found:f}"
 
 
 def cursor_problem(column: ColumnPlan | None, name: str) -> str:

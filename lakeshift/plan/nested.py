@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from lakeshift.errors import TypeUnsupported
 from lakeshift.model import ChildPlan, Column, ColumnPlan, Handling, Kind, PartPlan
-from lakeshift.types.names import JOINT, assigned, quoted, rename_note
+from lakeshift.types.names import JOINT, QUARANTINE, assigned, beside, quoted, rename_note
 from lakeshift.types.redshift import TEXT, RedshiftType, as_json_text, leaf_type, type_of
 
 ROW_KEY = "__ls_row"
@@ -267,7 +267,7 @@ class _Children:
         for array in arrays:
             self._child(array, ())
         wanted = [JOINT.join((table, *child.path.split("."))).replace(RESERVED, "_ls_") for child in self.made]
-        names = assigned(wanted, [table])
+        names = assigned(wanted, [table, beside(table, QUARANTINE, JOINT)])
         return tuple(child.model_copy(update={"table": name}) for child, name in zip(self.made, names, strict=True))
 
     def _child(self, array: _Array, above: tuple[str, ...]) -> None:

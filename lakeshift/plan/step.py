@@ -14,7 +14,6 @@ import structlog
 
 from lakeshift.check.step import migration_of
 from lakeshift.errors import (
-    NameCollision,
     ObjectUnsupported,
     SchemaChanged,
     StatementFailed,
@@ -22,7 +21,7 @@ from lakeshift.errors import (
     TerminalError,
     TypeUnsupported,
 )
-from lakeshift.inventory.step import Entry, Named, entries_of, names_of, rule_of
+from lakeshift.inventory.step import Entry, entries_of, names_of, rule_of
 from lakeshift.lake import keys
 from lakeshift.load import history, sql
 from lakeshift.load.reload import reloaded
@@ -37,11 +36,12 @@ from lakeshift.plan.previous import previous_of
 from lakeshift.plan.published import Published
 from lakeshift.plan.scan import asks_source, check_scan, scan_bytes
 from lakeshift.plan.table import chunk_bytes_of, table_plan, target_of
+from lakeshift.plan.taken import TakenNames
 from lakeshift.plan.widths import Widths
 from lakeshift.plan.written import PlanWriter, plan_of
 from lakeshift.ports import Ports, Statement, Warehouse
 from lakeshift.spec import Migration, Reload
-from lakeshift.types.names import fold, quoted
+from lakeshift.types.names import quoted
 from lakeshift.types.redshift import type_of
 from lakeshift.views.plan import ViewPlanner
 from lakeshift.views.written import write_views
@@ -163,7 +163,7 @@ def _marker(run: str) -> str:
 
 def _plan_all(ports: Ports, record: RunRecord, *, rehearsal: bool) -> _Stands:
     migration = migration_of(ports, record.run)
-    _refuse_collisions(names_of(ports, record.run))
+    taken = TakenNames(names_of(ports, record.run))
     _prepare(ports.warehouse(migration.target), [*sql.history_table(), history.planned(record.run)], record.run)
     if migration.reload:
         return _plan_reload(ports, record.run, migration, migration.reload)
@@ -175,6 +175,8 @@ def _plan_all(ports: Ports, record: RunRecord, *, rehearsal: bool) -> _Stands:
     writer = PlanWriter(ports, record.run, held.append if _waits(terms) else ports.ledger.add_tables)
     scanned = 0
     for decided in _decisions(terms, entries_of(ports, record.run)):
+        if decided.plan:
+            taken.add(decided.plan)
         writer.take(decided.record, decided.plan)
         terms.views.see(decided.plan)
         if decided.plan:
@@ -222,20 +224,6 @@ def _plan_reload(ports: Ports, run: str, migration: Migration, wanted: Reload) -
     _write(ports, _marker(run), stands.model_dump_json().encode())
     log.info("plan.made", run=run, tables=len(order), reload=wanted.run)
     return stands
-
-
-def _refuse_collisions(tables: Iterable[Named]) -> None:
-    sources: dict[tuple[str, str], str] = {}
-    for table in tables:
-        target = (fold(table.target_schema), fold(table.ref.table))
-        if target in sources:
-            other = sources[target]
-            same = ": a table, and a family of tables of that name" if other == table.ref.id else ""
-            raise NameCollision(
-                f"{other} and {table.ref.id} would both become {'.'.join(target)}{same}",
-                next_step='exclude one, give its data set another "schema", or set "shards" to "tables".',
-            )
-        sources[target] = table.ref.id
 
 
 def _run_notes(terms: _Terms) -> tuple[str, ...]:

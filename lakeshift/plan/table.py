@@ -12,7 +12,6 @@ from lakeshift.inventory.select import columns as chosen_columns
 from lakeshift.inventory.step import Entry, rule_of
 from lakeshift.lake.keys import table_prefix
 from lakeshift.load.ddl import NO_KEY, Keys, keys_of, target_columns
-from lakeshift.load.quarantine import SUFFIX as QUARANTINE
 from lakeshift.load.sql import MAX_CHILDREN
 from lakeshift.model import (
     Column,
@@ -242,11 +241,17 @@ def _check_object(entry: Entry, table: SourceTable, migration: Migration) -> Non
 
 
 def _check(table: SourceTable, made: Shape, target: TargetRef, *, precreated: bool) -> None:
-    ours = RESERVED in target.table or target.table.endswith(f"__{QUARANTINE}")
-    problem = f"names with {RESERVED} or __{QUARANTINE} are those of our own staging tables" if ours else ""
+    ours = RESERVED in target.table or target.table.endswith(f"__{names.QUARANTINE}")
+    problem = f"names with {RESERVED} or __{names.QUARANTINE} are those of our own staging tables" if ours else ""
+    problem = problem or _schema_problem(target.schema_)
     problem = problem or _width_problem(made) or (_precreated_problem(made) if precreated else "")
     if problem:
         raise TypeUnsupported(problem, where=table.ref.id, next_step="change it in the source or exclude the table.")
+
+
+def _schema_problem(schema: str) -> str:
+    own = f'{schema} is a schema of Redshift\'s own, or of the history of loads: give the data set another "schema"'
+    return own if names.is_system_schema(schema) else ""
 
 
 def _width_problem(made: Shape) -> str:

@@ -12,6 +12,8 @@ from lakeshift.types.reserved import HIDDEN_COLUMNS, is_reserved
 
 # Parts of a path that becomes one name.
 JOINT = "__"
+QUARANTINE = "quarantine"
+"""What a table is called, behind a joint, that has the rows that did not fit another."""
 _PLAIN = re.compile(r"[a-z0-9_]{1,127}")
 
 
@@ -28,6 +30,15 @@ def fold(name: str) -> str:
 def too_long(name: str) -> bool:
     """True when the name has more bytes than an identifier may have."""
     return len(name.encode()) > MAX_IDENTIFIER_BYTES
+
+
+def is_system_schema(name: str) -> bool:
+    """True for schemas that are Redshift's own, or the one of our history of loads: no table is moved there.
+
+    https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_SCHEMA.html
+    """
+    folded = fold(name)
+    return folded in ("lakeshift", "information_schema", "catalog_history") or folded.startswith("pg_")
 
 
 def doubled(names: Sequence[str]) -> list[str]:

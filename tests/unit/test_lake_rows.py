@@ -36,6 +36,17 @@ def test_columns_take_their_target_names() -> None:
     assert converted([{"name": "UserId", "type": "INT64"}], [pa.array([1])]).schema.names == ["userid"]
 
 
+@pytest.mark.parametrize("rows", [3, 0])
+def test_what_a_shard_lacks_is_null_and_an_array_empty(rows: int) -> None:
+    struct = {"name": "s", "type": "RECORD", "fields": [{"name": "x", "type": "INT64", "mode": "REPEATED"}]}
+    array = {"name": "items", "type": "RECORD", "mode": "REPEATED", "fields": [struct, {"name": "y", "type": "STRING"}]}
+    fields: list[dict[str, Any]] = [{"name": "id", "type": "INT64"}, {"name": "Note", "type": "STRING"}, struct, array]
+    form = converter([column_plan(column) for column in columns(fields)], missing=["Note", "S", "items"])
+    found = form(pa.record_batch({"id": pa.array(range(rows), pa.int64())}))
+    found.validate(full=True)
+    assert found.to_pylist() == [{"id": n, "note": None, "s": None, "items": []} for n in range(rows)]
+
+
 def test_time_becomes_text_with_all_its_digits() -> None:
     array = pa.array([time(1, 2, 3, 4), None, time(23, 59, 59, 999999)], pa.time64("us"))
     assert one("TIME", array) == ["01:02:03.000004", None, "23:59:59.999999"]
@@ -191,7 +202,8 @@ def test_columns_that_a_shard_lacks_are_null_or_constant() -> None:
     assert result.schema == schema(plans)
     assert result["code"].to_pylist() == ["x", None, "", "é"]
     assert result["_table_suffix"].to_pylist() == ["20240131"] * 4
-    for name in ("id", "no", "legs", "wide"):
+    assert result["legs"].to_pylist() == [[]] * 4
+    for name in ("id", "no", "wide"):
         assert result[name].null_count == 4
     assert convert_all(shipments().slice(0, 0)).num_rows == 0
 

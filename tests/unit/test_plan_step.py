@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -131,6 +132,67 @@ def test_two_sources_of_one_target_are_both_named(other: TableRef, text: str) ->
     with pytest.raises(NameCollision, match=text):
         plan(made, RUN)
     assert made.ledger.tables(RUN) == []
+
+
+def array(name: str, kind: str = "INT64") -> dict[str, Any]:
+    return {"name": name, "type": kind, "mode": "REPEATED"}
+
+
+APART = {"match": "*", "nested": {"default": "child_table"}}
+MANY = [*PLAIN, *({"name": f"c{number}", "type": "INT64"} for number in range(1_700))]
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["first", "last"])
+@pytest.mark.parametrize(
+    ("given", "rule", "text"),
+    [
+        (
+            [("child", [*PLAIN, array("Arr")]), ("child__arr", PLAIN)],
+            APART,
+            r"p\.Shop\.child \(the array Arr\).* would both become shop\.child__arr|"
+            r"p\.Shop\.child__arr and p\.Shop\.child \(the array Arr\)",
+        ),
+        (
+            [("a", [*PLAIN, array("b__c")]), ("a__b", [*PLAIN, array("c")])],
+            APART,
+            r"\(the array (b__c|c)\) and .*\(the array (b__c|c)\) would both become shop\.a__b__c",
+        ),
+        (
+            [("wide", MANY), ("wide__part_2", PLAIN)],
+            {"match": "*", "wide": "split", "nested": {"key": ["id"]}},
+            r"p\.Shop\.wide__part_2 and p\.Shop\.wide \(a part of its columns\)",
+        ),
+    ],
+    ids=["array", "arrays", "part"],
+)
+def test_what_stands_beside_a_table_has_a_name_of_its_own(
+    given: list[tuple[str, list[dict[str, Any]]]], rule: dict[str, Any], text: str, order: int
+) -> None:
+    entries = [entry(fields, name, rule=0) for name, fields in given]
+    with pytest.raises(NameCollision, match=text):
+        plan(ports(entries[::order], migration([rule])), RUN)
+    for alone in entries:
+        assert plan(ports([alone], migration([rule])), RUN).tables == 1
+
+
+def test_an_array_called_quarantine_does_not_take_the_quarantine_s_place() -> None:
+    made = ports([entry([*PLAIN, array("Quarantine")], "t", rule=0)], migration([APART]))
+    assert plan(made, RUN).tables == 1
+    (child,) = plan_of(made, made.ledger.table(RUN, "p.Shop.t")).children
+    assert re.fullmatch("t__quarantine_[0-9a-f]{8}", child.table)
+
+
+def test_the_quarantine_of_one_table_and_an_array_of_another_are_told_apart_where_there_is_one() -> None:
+    given = [entry(PLAIN, "a__b", rule=0), entry([*PLAIN, array("b__quarantine")], "a", rule=0)]
+    with pytest.raises(NameCollision, match=r"a__b \(its quarantine\) and p\.Shop\.a \(the array b__quarantine\)"):
+        plan(ports(given, migration([APART])), RUN)
+    assert plan(ports(given, migration([APART], misfits="fail")), RUN).tables == 2
+
+
+def test_a_data_set_that_is_listed_twice_is_told_from_a_family() -> None:
+    given = [entry(PLAIN), entry(PLAIN).model_copy(update={"dataset_index": 1})]
+    with pytest.raises(NameCollision, match="its data set is listed twice"):
+        plan(ports(given), RUN)
 
 
 def test_schemas_are_made_once_and_only_those_that_are_needed() -> None:
@@ -276,3 +338,13 @@ def test_a_run_whose_gate_would_let_the_source_scan_too_much_starts_nothing() ->
         plan(ports([entry(arrays, "a", rule=0), entry(arrays, "b", rule=0)], generated), RUN)
     lax = migration([{"match": "a", "validation": {}}], validation=asks)
     plan(ports([entry(PLAIN, "a", rule=0), *given[1:2], entry(PLAIN, "c")], lax), RUN)
+
+
+@pytest.mark.parametrize("schema", ["lakeshift", "PG_temp"])
+def test_a_table_whose_schema_is_one_of_the_system_is_refused_and_no_other(schema: str) -> None:
+    made = ports([entry(PLAIN, "a").model_copy(update={"target_schema": schema}), entry(PLAIN, "b")])
+    assert plan(made, RUN).tables == 1
+    (refused,) = (one for one in made.ledger.tables(RUN) if one.failure)
+    assert refused.table == "p.Shop.a"
+    assert refused.failure
+    assert 'give the data set another "schema"' in refused.failure.message

@@ -292,3 +292,20 @@ def test_the_source_is_asked_by_choice_and_within_a_limit() -> None:
     assert (asked.source, asked.max_source_bytes) == ("query", 0)
     (problem,) = problems(config(validation={"source": "both"}))
     assert problem.allowed == ("extract", "query")
+
+
+@pytest.mark.parametrize("schema", ["pg_catalog", "PG_x", "lakeshift", "Information_Schema"])
+def test_no_table_is_moved_into_a_schema_of_the_system(schema: str) -> None:
+    (found,) = problems(config(target={"schema": schema}))
+    assert (found.pointer, "name another one" in found.message) == ("/target/schema", True)
+    given = config()
+    given["sources"][0]["datasets"][0]["schema"] = schema
+    assert [one.pointer for one in problems(given)] == ["/sources/0/datasets/0/schema"]
+
+
+@pytest.mark.parametrize("schema", ["{region}", "{dataset}", "a}b"])
+def test_the_schema_of_a_data_set_is_a_name_without_placeholders(schema: str) -> None:
+    given = config()
+    given["sources"][0]["datasets"][0]["schema"] = schema
+    (found,) = problems(given)
+    assert (found.pointer, "target.schema" in found.message) == ("/sources/0/datasets/0/schema", True)
