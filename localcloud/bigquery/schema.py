@@ -15,8 +15,19 @@ import pyarrow as pa
 from localcloud.bigquery.errors import BigQueryError, invalid, unsupported
 
 MAX_DEPTH = 15
-_NAME = re.compile(r"^[^\W\d][\w\- ]{0,299}$")
-_RESERVED_PREFIXES = ("_table_", "_file_", "_partition", "_row_timestamp", "__root__", "_colidentifier")
+# Flexible names too: https://cloud.google.com/bigquery/docs/schemas#flexible-column-names
+_NAME = re.compile(r"[\w\-&%=+:'<>#| ]{1,300}")
+_RESERVED_PREFIXES = (
+    "_table_",
+    "_file_",
+    "_partition",
+    "_row_timestamp",
+    "__root__",
+    "_colidentifier",
+    "_change_sequence_number",
+    "_change_type",
+    "_change_timestamp",
+)
 
 # The REST API answers in the legacy spelling and takes both.
 _CANONICAL = {
@@ -135,7 +146,7 @@ def _field(resource: Mapping[str, Any], depth: int) -> Field:
 
 def check_name(name: str) -> str:
     """Refuse a column name that BigQuery refuses."""
-    if not _NAME.match(name) or name.lower().startswith(_RESERVED_PREFIXES):
+    if not _NAME.fullmatch(name) or name.lower().startswith(_RESERVED_PREFIXES):
         raise invalid(f'Invalid field name "{name}". Fields must contain only letters, numbers, and underscores.')
     return name
 
