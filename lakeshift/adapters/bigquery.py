@@ -16,7 +16,7 @@ from google.api_core import exceptions as google
 from google.oauth2 import service_account
 
 from lakeshift.adapters.bigquery_errors import said, source_errors
-from lakeshift.adapters.bigquery_sql import INGESTION_TIME, count_sql, partitions_sql, relation
+from lakeshift.adapters.bigquery_sql import INGESTION_TIME, count_sql, filter_sql, partitions_sql, relation
 from lakeshift.adapters.bigquery_storage import StorageReader
 from lakeshift.errors import QueryFailed, SecretMissing
 from lakeshift.model import Partition, ResultQuery, Slice, SourceTable, TablePlan, TableRef, ViewQuery
@@ -119,6 +119,13 @@ class BigQuerySource:
         config = _settings(dry_run=True, use_query_cache=False)
         with source_errors(self._project), _refusals(self._project):
             return int(self._rest.query(sql, job_config=config).total_bytes_processed or 0)
+
+    def check_filter(self, plan: TablePlan) -> None:
+        """Dry runs of the plan's filter: one, and of a family one for each set of columns that its shards have."""
+        config = _settings(dry_run=True, use_query_cache=False)
+        with source_errors(plan.source.id), _refusals(plan.source.id):
+            for sql in filter_sql(plan):
+                self._rest.query(sql, job_config=config)
 
     def ask(self, sql: str, max_bytes: int) -> Answer:
         """Run one SELECT and return all rows; a cached answer would say nothing of what stands there now."""
