@@ -16,7 +16,7 @@ LakeshiftError
 │   ├── QuotaExhausted           the source refuses for its quota and does not say when to come back
 │   ├── SchemaChanged            the source has changed in a way that the config does not let pass
 │   ├── PlanDrifted              source or config are not those any more that a plan was made for
-│   ├── QueryFailed              the query of a view failed, or would bill more than planned
+│   ├── QueryFailed              a query was refused or has failed, or would bill more than planned
 │   ├── ScanLimitExceeded        questions to the source would scan more than they may; none was asked
 │   ├── SplitMismatch            the plan is not the one that the ledger was made for
 │   ├── TargetMissing            database, workgroup, cluster or pre-created table does not exist
@@ -164,7 +164,7 @@ class PlanDrifted(TerminalError):
 
 
 class QueryFailed(TerminalError):
-    """The query that makes a table of a view failed, or would bill more than the plan says."""
+    """A query to the source, of a view or of a question, was refused or has failed, or would bill more than it may."""
 
 
 class ScanLimitExceeded(TerminalError):

@@ -110,6 +110,9 @@ class Source(Protocol):
     def estimate(self, sql: str) -> int:
         """Bytes that a query would scan and bill; QueryFailed when it is no query that can run."""
 
+    def check_filter(self, plan: TablePlan) -> None:
+        """Let the source look at the plan's row filter; nothing runs or is billed. QueryFailed when it is refused."""
+
     def ask(self, sql: str, max_bytes: int) -> Answer:
         """Run one SELECT to its end inside the source and return all rows.
 

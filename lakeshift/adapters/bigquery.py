@@ -15,11 +15,10 @@ import pyarrow as pa
 from google.api_core import exceptions as google
 from google.oauth2 import service_account
 
-from lakeshift.adapters.bigquery_errors import source_errors
-from lakeshift.adapters.bigquery_sql import INGESTION_TIME, count_sql, partitions_sql, relation
+from lakeshift.adapters.bigquery_errors import said, source_errors
+from lakeshift.adapters.bigquery_sql import INGESTION_TIME, count_sql, filter_sql, partitions_sql, relation
 from lakeshift.adapters.bigquery_storage import StorageReader
 from lakeshift.errors import QueryFailed, SecretMissing
-from lakeshift.masked import masked
 from lakeshift.model import Partition, ResultQuery, Slice, SourceTable, TablePlan, TableRef, ViewQuery
 from lakeshift.ports import Answer, Children, ReadSession
 from lakeshift.types.bigquery import columns
@@ -121,6 +120,13 @@ class BigQuerySource:
         with source_errors(self._project), _refusals(self._project):
             return int(self._rest.query(sql, job_config=config).total_bytes_processed or 0)
 
+    def check_filter(self, plan: TablePlan) -> None:
+        """Dry runs of the plan's filter: one, and of a family one for each set of columns that its shards have."""
+        config = _settings(dry_run=True, use_query_cache=False)
+        with source_errors(plan.source.id), _refusals(plan.source.id):
+            for sql in filter_sql(plan):
+                self._rest.query(sql, job_config=config)
+
     def ask(self, sql: str, max_bytes: int) -> Answer:
         """Run one SELECT and return all rows; a cached answer would say nothing of what stands there now."""
         config = _settings(maximum_bytes_billed=max_bytes + ROOM_BYTES, use_query_cache=False)
@@ -217,12 +223,12 @@ class BigQuerySource:
 
 
 @contextmanager
-def _refusals(where: str, step: str = "mend the view, or exclude it.") -> Iterator[None]:
+def _refusals(where: str, step: str = "mend the view or the condition, or leave the table out.") -> Iterator[None]:
     """Turn what BigQuery says of a query that it does not even start into QueryFailed."""
     try:
         yield
-    except google.BadRequest as error:
-        raise QueryFailed(masked(error.message), where=where, next_step=step) from error
+    except (google.BadRequest, google.MethodNotImplemented) as error:
+        raise QueryFailed(said(error), where=where, next_step=step) from error
 
 
 def _settings(**settings: object) -> bigquery.QueryJobConfig:

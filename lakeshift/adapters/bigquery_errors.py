@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -25,6 +26,8 @@ _BUSY = (
 )
 # Quotas answer 403 as well: https://cloud.google.com/bigquery/docs/error-messages
 _QUOTAS = frozenset({"rateLimitExceeded", "quotaExceeded"})
+# What the client puts before and behind BigQuery's words: the request, and the job.
+_AROUND = re.compile(r"\A[A-Z]+ https?://\S+: |\s*\n\nLocation: [^\n]*\nJob ID: [^\n]*\s*\Z")
 
 
 @contextmanager
@@ -33,21 +36,34 @@ def source_errors(where: str) -> Iterator[None]:
     try:
         yield
     except google.NotFound as error:
-        raise SourceNotFound(masked(error.message), where=where, next_step="see the names in the config.") from error
+        raise SourceNotFound(said(error), where=where, next_step="see the names in the config.") from error
     except (google.Forbidden, google.Unauthorized) as error:
         if _reason(error) in _QUOTAS:
-            raise SourceBusy(masked(error.message), where=where) from error
+            raise SourceBusy(said(error), where=where) from error
         step = "grant the service account BigQuery Data Viewer, Job User and Read Session User."
-        raise SourceForbidden(masked(error.message), where=where, next_step=step) from error
+        raise SourceForbidden(said(error), where=where, next_step=step) from error
+    except google.MethodNotImplemented as error:
+        # The one answer of class 5xx that no later attempt changes.
+        raise TerminalError(said(error), where=where) from error
     except _BUSY as error:
-        raise SourceBusy(masked(str(error)), where=where) from error
+        words = said(error) if isinstance(error, google.GoogleAPICallError) else masked(str(error))
+        raise SourceBusy(words, where=where) from error
     except google.GoogleAPICallError as error:
-        raise TerminalError(masked(error.message), where=where) from error
+        raise TerminalError(said(error), where=where) from error
     except GoogleAuthError as error:
         raise SourceForbidden(f"the key is not accepted: {error}", where=where) from error
 
 
+def said(error: google.GoogleAPICallError) -> str:
+    """BigQuery's own words, without values, and without the request and the job that its client names around them."""
+    return masked(_detail(error, "message") or _AROUND.sub("", error.message))
+
+
 def _reason(error: google.GoogleAPICallError) -> str:
     """Why BigQuery refused, by its REST interface; gRPC gives no reason."""
+    return _detail(error, "reason")
+
+
+def _detail(error: google.GoogleAPICallError, name: str) -> str:
     first = next(iter(error.errors), None)
-    return str(first.get("reason", "")) if isinstance(first, Mapping) else ""
+    return str(first.get(name) or "") if isinstance(first, Mapping) else ""

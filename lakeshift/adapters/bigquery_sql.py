@@ -46,6 +46,17 @@ def restriction(plan: TablePlan, part: Slice) -> str:
     return _condition(plan, part, ranges)
 
 
+def filter_sql(plan: TablePlan) -> list[str]:
+    """Statements under the plan's filter as its read sessions have it, of all rows; of a view the query itself.
+
+    Shards that have the same columns are refused or taken alike, so that one stands for them. None without slices.
+    """
+    if plan.query:
+        return [plan.query.sql]
+    alike = {(part.missing, part.requires_partition_filter): part for part in plan.slices}
+    return [f"SELECT 1 FROM {table_name(one.ref)} WHERE {_condition(plan, one, [])}" for one in alike.values()]  # noqa: S608
+
+
 def count_sql(plan: TablePlan) -> list[str]:
     """Statements that each count a part of the plan's rows at `@snapshot`; their sum is the number of its rows.
 

@@ -186,7 +186,7 @@ class Questions:
 
     def _answer(self, plan: TablePlan, asked: Sequence[Column]) -> Answer | str:
         """The answer that was kept or is given now; or why there is none."""
-        source, most = self._source(plan.source_index), self._migration.types.max_bytes
+        source, most = self.source(plan.source_index), self._migration.types.max_bytes
         sql = question(asked, source.relation(plan))
         key = keys.run_file(self._run, f"needs/{hashlib.sha256(sql.encode()).hexdigest()}.json")
         objects, bucket = self._ports.objects, self._ports.places.staging
@@ -206,7 +206,8 @@ class Questions:
         objects.put(bucket, key, json.dumps({"row": row, "bytes": scanned}).encode(), "application/json")
         return Answer((row,), scanned)
 
-    def _source(self, index: int) -> Source:
+    def source(self, index: int) -> Source:
+        """The source of that place in the config."""
         with self._lock:
             if index not in self._sources:
                 self._sources[index] = self._ports.source(self._migration.sources[index])

@@ -16,6 +16,8 @@ from lakeshift.check.step import migration_of
 from lakeshift.errors import (
     ObjectUnsupported,
     SchemaChanged,
+    SourceForbidden,
+    SourceNotFound,
     StatementFailed,
     TargetBusy,
     TerminalError,
@@ -30,6 +32,7 @@ from lakeshift.plan.accepted import Accepted, accepted_plan
 from lakeshift.plan.delta import check_incremental, delta
 from lakeshift.plan.drift import allow, changes, note
 from lakeshift.plan.engine import Shares, explain, shares
+from lakeshift.plan.filters import Filters, filters
 from lakeshift.plan.keys import keyed
 from lakeshift.plan.measure import Questions, as_published
 from lakeshift.plan.previous import previous_of
@@ -101,6 +104,7 @@ class _Terms:
     accepted: Accepted | None
     views: ViewPlanner
     questions: Questions
+    filters: Filters
     rehearsal: bool
 
 
@@ -120,6 +124,7 @@ def plan(ports: Ports, run: str, *, rehearsal: bool = False) -> Planned:
 
     Raises:
         NameCollision: two tables would become one target; nothing was started.
+        ConfigInvalid: the source refuses a row filter; the same.
         PlanDrifted: the run follows a plan, and source or target are not those of that plan any more; the same.
         ScanLimitExceeded: the gate would let the source scan more than the config allows; the same.
     """
@@ -169,8 +174,8 @@ def _plan_all(ports: Ports, record: RunRecord, *, rehearsal: bool) -> _Stands:
         return _plan_reload(ports, record.run, migration, migration.reload)
     terms = _terms(ports, record, migration, rehearsal=rehearsal)
     order, schemas = [], set()
-    # What follows a plan may turn out to have drifted at its last table, and what asks the source to scan too much of
-    # it: the ledger hears of none before that.
+    # What follows a plan may turn out to have drifted at its last table, what asks the source to scan too much of it,
+    # a filter to be none: the ledger hears of no table before that.
     held: list[Sequence[TableRecord]] = []
     writer = PlanWriter(ports, record.run, held.append if _waits(terms) else ports.ledger.add_tables)
     scanned = 0
@@ -184,6 +189,7 @@ def _plan_all(ports: Ports, record: RunRecord, *, rehearsal: bool) -> _Stands:
             schemas |= set() if decided.plan.precreated else {decided.plan.target.schema_}
             scanned += scan_bytes(decided.plan)
     writer.flush()
+    terms.filters.check()
     check_scan(scanned, migration.validation)
     views = terms.views.plans()
     if terms.accepted:
@@ -204,7 +210,7 @@ def _plan_all(ports: Ports, record: RunRecord, *, rehearsal: bool) -> _Stands:
 
 def _waits(terms: _Terms) -> bool:
     """Whether all tables must be planned before the first one counts."""
-    return terms.accepted is not None or asks_source(terms.migration)
+    return terms.accepted is not None or asks_source(terms.migration) or filters(terms.migration)
 
 
 def _plan_reload(ports: Ports, run: str, migration: Migration, wanted: Reload) -> _Stands:
@@ -244,6 +250,7 @@ def _terms(ports: Ports, record: RunRecord, migration: Migration, *, rehearsal: 
     warehouse = ports.warehouse(migration.target)
     budget = migration.extract.read_streams or ports.limits.streams
     parallelism = migration.input_max_parallelism or ports.defaults.input_max_parallelism
+    questions = Questions(ports, record.run, migration)
     return _Terms(
         ports=ports,
         run=record.run,
@@ -255,7 +262,8 @@ def _terms(ports: Ports, record: RunRecord, migration: Migration, *, rehearsal: 
         widths=Widths(warehouse),
         accepted=Accepted(document) if document else None,
         views=ViewPlanner(migration),
-        questions=Questions(ports, record.run, migration),
+        questions=questions,
+        filters=Filters(migration, questions.source),
         rehearsal=rehearsal,
     )
 
@@ -287,7 +295,7 @@ def _batches(entries: Iterable[tuple[int, Entry]]) -> Iterator[list[tuple[int, E
 
 def _asks(terms: _Terms, entry: Entry) -> bool:
     rule = rule_of(terms.migration, entry)
-    return terms.migration.types.measured or bool(rule and rule.incremental)
+    return terms.migration.types.measured or bool(rule and (rule.incremental or rule.filter))
 
 
 def _followed(terms: _Terms, fresh: _Decided) -> _Decided | None:
@@ -305,7 +313,7 @@ def _decided(terms: _Terms, number: int, entry: Entry) -> _Decided:
         return _Decided(_refused(terms, entry, entry.refusal), None)
     try:
         made = _plan_one(terms, number, entry)
-    except (ObjectUnsupported, TypeUnsupported, SchemaChanged) as error:
+    except (ObjectUnsupported, TypeUnsupported, SchemaChanged, SourceNotFound, SourceForbidden) as error:
         return _Decided(_refused(terms, entry, Failure(code=error.code, message=str(error))), None)
     return _Decided(_planned(made), made)
 
@@ -314,6 +322,7 @@ def _plan_one(terms: _Terms, number: int, entry: Entry) -> TablePlan:
     if entry.table is None:
         raise TerminalError("the table has no metadata", where=entry.ref.id)
     full = _full(terms, number, entry, entry.table)
+    terms.filters.look(entry, full)
     if full.precreated or not terms.migration.types.measured:
         return _of_what_is_new(terms, entry, entry.table, full)
     return _measured(terms, number, entry, entry.table, full)

@@ -12,9 +12,12 @@ from lakeshift.check.step import with_defaults
 from lakeshift.errors import (
     ConfigInvalid,
     FilesMissing,
+    LakeshiftError,
     ObjectUnsupported,
     Problem,
     QueryFailed,
+    SourceForbidden,
+    SourceNotFound,
     StatementFailed,
     StatementTooLarge,
     TargetMissing,
@@ -60,16 +63,10 @@ from lakeshift.views.plan import is_view
 T = TypeVar("T")
 # Stands in results for the run of a comparison that belongs to none.
 NO_RUN = ""
+# How an engine refuses a question about a table.
+_REFUSALS = (QueryFailed, SourceForbidden, SourceNotFound, StatementFailed, StatementTooLarge)
 # What keeps a table from being compared, and no other one.
-_LEAVE_OUT = (
-    TypeUnsupported,
-    ObjectUnsupported,
-    TargetMissing,
-    QueryFailed,
-    StatementFailed,
-    FilesMissing,
-    ValidationFailed,
-)
+_LEAVE_OUT = (TypeUnsupported, ObjectUnsupported, TargetMissing, FilesMissing, ValidationFailed, *_REFUSALS)
 
 
 @dataclass(frozen=True)
@@ -155,7 +152,7 @@ def validate_config(ports: Ports, given: Migration, asked: Asked) -> Checks:
         try:
             joints += _estimated(planner.pair(entry), asked, meter, terms)
         except _LEAVE_OUT as error:
-            left_out.append(not_checked(entry.ref.id, str(error)))
+            left_out.append(not_checked(entry.ref.id, _why(error)))
     found = compared(joints, asked, meter, terms)
     wrong = {one.table for one in found.results if one.status is CheckStatus.FAILED}
     plans = dict.fromkeys((pair.plan.target.id, pair.plan.source.id) for pair, _ in joints)
@@ -277,8 +274,13 @@ def _answered(joint: Joint, depth: Depth) -> Iterator[CheckResult]:
     """The results of a table; an engine that refuses a question about it leaves the others to be compared."""
     try:
         yield from joint.results(depth)
-    except (QueryFailed, StatementFailed, StatementTooLarge) as error:
-        yield not_checked(joint.notary.table, str(error))
+    except _REFUSALS as error:
+        yield not_checked(joint.notary.table, _why(error))
+
+
+def _why(error: LakeshiftError) -> str:
+    """Why a table is not compared; what to do about a query is not for those who wrote none."""
+    return f"the source refuses a question about it: {error.what}" if isinstance(error, QueryFailed) else str(error)
 
 
 def _estimated(pair: Pair, asked: Asked, meter: Meter, terms: Terms) -> list[tuple[Pair, Joint]]:

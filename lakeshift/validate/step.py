@@ -12,7 +12,16 @@ from typing import Any, Literal
 import structlog
 
 from lakeshift.check.step import migration_of
-from lakeshift.errors import StillRunning, ValidationFailed, WrongState
+from lakeshift.errors import (
+    QueryFailed,
+    ScanLimitExceeded,
+    SourceForbidden,
+    SourceNotFound,
+    StillRunning,
+    TypeUnsupported,
+    ValidationFailed,
+    WrongState,
+)
 from lakeshift.extract.step import extract_of
 from lakeshift.lake import keys
 from lakeshift.lake.parquet import count_rows
@@ -50,6 +59,8 @@ from lakeshift.validate.measure import Question
 from lakeshift.validate.trend import look_back, profile_of
 
 log = structlog.get_logger()
+# Why a source that is to be asked cannot be; trying again cannot help.
+_UNASKED = (QueryFailed, ScanLimitExceeded, SourceForbidden, SourceNotFound, TypeUnsupported)
 
 
 def never() -> bool:
@@ -78,6 +89,7 @@ def validate(ports: Ports, run: str, table: str, out_of_time: Question = never, 
 
     Raises:
         ValidationFailed: names what differs. Staging is kept for inspection, the results stand in the lake.
+        QueryFailed, ScanLimitExceeded, ...: the source is to be asked and cannot be; the same.
     """
     record = ports.ledger.table(run, table)
     if passed(record, TableState.VALIDATED):
@@ -93,7 +105,7 @@ def validate(ports: Ports, run: str, table: str, out_of_time: Question = never, 
     except StillRunning:
         ports.ledger.save_table(record)
         return Validated(next="validate")
-    except ValidationFailed:
+    except (ValidationFailed, *_UNASKED):
         found = {"rows": gate.rows, "verdict": gate.verdict(), "spans": _ended(ports, record)}
         ports.ledger.save_table(record.model_copy(update=found))
         raise
@@ -239,7 +251,12 @@ class _Gate:
         if wanted and self.migration.reload is None:
             source = self.ports.source(self.migration.sources[self.plan.source_index])
             limit = self.migration.validation.max_source_bytes
-            self.found += deep.source_itself(source, limit, out_of_time)
+            try:
+                self.found += deep.source_itself(source, limit, out_of_time)
+            except _UNASKED as error:
+                # What is wanted of the gate and cannot be had keeps it closed.
+                self.found.append(notary(self.plan).result("", "source_sums", f"cannot be asked: {error.what}"))
+                raise
 
     def _look_back(self) -> None:
         """What is unlike earlier runs; it keeps the table from being published only where the config says so."""

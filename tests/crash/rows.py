@@ -44,6 +44,9 @@ class Rows:
     def estimate(self, sql: str) -> int:
         raise NotImplementedError
 
+    def check_filter(self, plan: TablePlan) -> None:
+        raise NotImplementedError
+
     def ask(self, sql: str, max_bytes: int) -> Answer:
         raise NotImplementedError
 

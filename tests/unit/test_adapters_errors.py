@@ -33,6 +33,8 @@ from lakeshift.adapters.secrets import ManagedSecrets
 from lakeshift.check.probe import probe
 from lakeshift.errors import (
     ConfigInvalid,
+    LakeshiftError,
+    QueryFailed,
     SecretMissing,
     SessionLost,
     SourceBusy,
@@ -213,6 +215,8 @@ def refused(reason: str) -> Any:
         (requests.Timeout("late"), SourceBusy),
         (google.Cancelled("gone"), SourceBusy),
         (google.ServiceUnavailable("later"), SourceBusy),
+        (google.InternalServerError("later"), SourceBusy),
+        (google.MethodNotImplemented("never"), TerminalError),
         (google.NotFound("no"), SourceNotFound),
         (google.FailedPrecondition("no"), TerminalError),
         (google.BadRequest("no"), TerminalError),
@@ -222,6 +226,32 @@ def test_every_error_of_the_source_is_one_of_ours(error: Exception, ours: type[E
     with pytest.raises(ours) as caught:
         source(_rest=SimpleNamespace(list_datasets=raising(error))).datasets()
     assert type(caught.value) is ours
+
+
+AROUND = "POST https://bigquery.googleapis.com/bigquery/v2/projects/p/queries?prettyPrint=false: {}"
+FOOTER = "\n\nLocation: None\nJob ID: 0a1b2c\n"
+
+
+@pytest.mark.parametrize("errors", [(), [{"reason": "x", "message": "Not done here: ST_X"}]])
+@pytest.mark.parametrize(
+    ("kind", "ours"),
+    [
+        (google.MethodNotImplemented, QueryFailed),
+        (google.BadRequest, QueryFailed),
+        (google.Forbidden, SourceForbidden),
+        (google.ServiceUnavailable, SourceBusy),
+    ],
+)
+def test_a_refused_question_has_bigquery_s_own_words(
+    kind: type[google.GoogleAPICallError], ours: type[LakeshiftError], errors: list[dict[str, str]]
+) -> None:
+    error = kind(AROUND.format("Not done here: ST_X") + FOOTER, errors=errors)
+    made = source(_rest=SimpleNamespace(query=raising(error), query_and_wait=raising(error)))
+    for ask in (lambda: made.estimate("SELECT 1"), lambda: made.ask("SELECT 1", 1)):
+        with pytest.raises(ours) as caught:
+            ask()
+        assert type(caught.value) is ours
+        assert caught.value.what == "Not done here: ST_X"
 
 
 @pytest.mark.parametrize(

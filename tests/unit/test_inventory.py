@@ -327,5 +327,17 @@ def test_a_view_whose_query_fails_is_refused_alone() -> None:
     assert [one.refusal.code if one.refusal else "" for one in found] == ["", "QueryFailed"]
 
 
+def test_a_filter_that_a_view_cannot_have_is_left_to_its_plan() -> None:
+    class Failing(Tables):
+        def estimate(self, sql: str) -> int:
+            if "nope" in sql:
+                raise QueryFailed("Unrecognized name: nope")
+            return super().estimate(sql)
+
+    source = Failing({"v": described("v", type="VIEW")})
+    config = migration([{"match": "v", "filter": "nope = 1"}], {"read": "query", "dataset": "tmp"})
+    assert [(one.query_bytes, one.refusal) for one in entries_of(taken(source, config), RUN)] == [(42, None)]
+
+
 def test_identifiers_are_escaped() -> None:
     assert identifier("a`b\\c") == "`a\\`b\\\\c`"

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from lakeshift.errors import ConfigInvalid, StatementFailed
+from lakeshift.errors import ConfigInvalid, QueryFailed, StatementFailed
 from lakeshift.lake.memory import MemoryObjects
+from lakeshift.model import TablePlan
 from lakeshift.plan.preview import preview
 from lakeshift.ports import Ports
 from tests.doubles import SmallTables
@@ -71,3 +72,18 @@ def test_a_config_with_problems_has_no_plan() -> None:
         preview(stage(Answers()), "shop", json.dumps(given).encode())
     (problem,) = error.value.problems
     assert (problem.pointer, problem.nearest) == ("/sources/0/datasets/0/name", "shop")
+
+
+def test_a_filter_that_the_source_refuses_has_no_plan() -> None:
+    class Refusing(SmallTables):
+        def check_filter(self, plan: TablePlan) -> None:
+            raise QueryFailed(f"Unrecognized name: {plan.row_filter}")
+
+    given = json.loads(json.dumps(CONFIG))
+    given["sources"][0]["datasets"][0]["tables"] = [{"match": "a", "filter": "nope"}]
+    made = replace(stage(Fresh()), source=lambda _: Refusing("a", "b"))
+    with pytest.raises(ConfigInvalid) as error:
+        preview(made, "shop", json.dumps(given).encode())
+    (problem,) = error.value.problems
+    assert problem.pointer == "/sources/0/datasets/0/tables/0/filter"
+    assert problem.message.endswith("p.shop.a: Unrecognized name: nope")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any, cast
 
 import pyarrow as pa
 import pytest
+from google.api_core import exceptions as google
 
 from lakeshift.adapters.bigquery import BigQuerySource
-from lakeshift.errors import ValidationFailed
+from lakeshift.errors import QueryFailed, ValidationFailed
 from lakeshift.extract import files
 from lakeshift.lake.quarantine import Sorted, Sorter
+from lakeshift.ledger.memory import MemoryLedger
 from lakeshift.model import CheckResult, CheckStatus, TableState
 from lakeshift.ports import Answer
 from lakeshift.validate import results
@@ -130,3 +133,23 @@ def test_other_spellings_pass_beside_rows_that_are_held_back(ends: Both, monkeyp
         "doc": CheckStatus.EQUAL_BY_VALUE,
         "": CheckStatus.EQUAL_BY_VALUE,
     }
+
+
+def test_a_question_that_the_source_refuses_keeps_the_gate_closed_and_is_written_down(
+    ends: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders(ends, "shut")
+
+    def refused(*_: object, **__: object) -> Any:
+        said = "POST https://host/queries: not done here\n\nLocation: None\nJob ID: 1\n"
+        raise google.MethodNotImplemented(said)  # type: ignore[no-untyped-call]
+
+    real = ends.source._rest.query
+    monkeypatch.setattr(
+        ends.source._rest, "query", lambda text, **more: (refused if "GROUP BY" in text else real)(text, **more)
+    )
+    with pytest.raises(QueryFailed, match="not done here"):
+        ends.migrate(ends.config("shut", validation=QUERY))
+    (run,) = (run for run, table in cast("MemoryLedger", ends.ports.ledger)._tables if table == "p.shut.orders")
+    found = [one for one in told(ends, run, "p.shut.orders") if one.check == "source_sums"]
+    assert [(one.status, one.difference) for one in found] == [(CheckStatus.FAILED, "cannot be asked: not done here")]

@@ -215,6 +215,12 @@ def result_fields(relation: duckdb.DuckDBPyRelation) -> Schema:
     return tuple(_field(name, kind) for name, kind in zip(relation.columns, relation.types, strict=True))
 
 
+def type_of(relation: duckdb.DuckDBPyRelation) -> str | None:
+    """The type of a result's only column; None of a NULL, which has the type that its place wants."""
+    (kind,) = relation.types
+    return None if str(kind).lower() in ("null", '"null"') else result_fields(relation)[0].type
+
+
 def _field(name: str, kind: Any, mode: str = "NULLABLE") -> Field:
     if kind.id == "list":
         element = _field(name, kind.children[0][1], "REPEATED")

@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import duckdb
 import pyarrow as pa
@@ -14,7 +15,7 @@ from sqlglot import exp
 
 from localcloud.bigquery.errors import BigQueryError, invalid
 from localcloud.bigquery.schema import Schema, arrow_schema
-from localcloud.bigquery.sql import dialect, native, pruning, pseudo
+from localcloud.bigquery.sql import conditions, dialect, native, pruning, pseudo
 from localcloud.bigquery.sql.pseudo import Batch
 from localcloud.bigquery.storage.catalog import Catalog, Table, Version
 
@@ -120,6 +121,7 @@ def evaluate(table: Table, fields: Schema, batches: Sequence[Batch], condition: 
         source = _nothing(columns, with_pseudo=with_pseudo)
     with native.connect() as connection:
         native.register(connection, _OWN, source, columns)
+        conditions.check(condition, partial(_type_of, connection, fields))
         predicate = dialect.to_duckdb(condition.copy(), fields)
         query = f"SELECT coalesce(CAST({predicate} AS BOOLEAN), false) AS keep FROM {_OWN}"  # noqa: S608
         keep = connection.sql(query).to_arrow_table().column("keep")
@@ -128,6 +130,14 @@ def evaluate(table: Table, fields: Schema, batches: Sequence[Batch], condition: 
         found.append(pa.concat_arrays(keep.slice(row, batch.extent.rows).chunks))
         row += batch.extent.rows
     return found
+
+
+def _type_of(connection: duckdb.DuckDBPyConnection, fields: Schema, term: exp.Expr) -> str | None:
+    asked = exp.select(exp.alias_(term.copy(), "term")).from_(_OWN)
+    try:
+        return native.type_of(connection.sql(dialect.to_duckdb(asked, fields)))
+    except (duckdb.Error, BigQueryError):
+        return None
 
 
 def _nothing(columns: Schema, *, with_pseudo: bool) -> pa.Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import partial
 
 import duckdb
 import pyarrow as pa
@@ -12,7 +13,16 @@ from sqlglot import exp
 
 from localcloud.bigquery.errors import BigQueryError, invalid_query, not_found, unsupported
 from localcloud.bigquery.schema import Schema
-from localcloud.bigquery.sql import dialect, external, information_schema, native, pruning, pseudo, restriction
+from localcloud.bigquery.sql import (
+    conditions,
+    dialect,
+    external,
+    information_schema,
+    native,
+    pruning,
+    pseudo,
+    restriction,
+)
 from localcloud.bigquery.sql.context import Context
 from localcloud.bigquery.sql.pseudo import Batch
 from localcloud.bigquery.storage.catalog import Catalog, Table, TableRef, Version
@@ -36,7 +46,20 @@ class Sources:
         """The query as DuckDB text; its tables are then known to the connection."""
         bound = self._bind(dialect.name_columns(query.copy()), self._context, 0)
         self._hide_pseudo(bound)
-        return dialect.to_duckdb(bound, tuple(f for fields in self._fields for f in fields))
+        known = tuple(f for fields in self._fields for f in fields)
+        for select in bound.find_all(exp.Select):
+            if where := select.args.get("where"):
+                conditions.check(where.this, partial(self._type_of, select, known))
+        return dialect.to_duckdb(bound, known)
+
+    def _type_of(self, select: exp.Select, known: Schema, term: exp.Expr) -> str | None:
+        """The type of a term among the tables of its SELECT; None where those do not stand for themselves."""
+        parts = {name: select.args[name] for name in ("from_", "joins", "laterals") if select.args.get(name)}
+        asked = exp.Select(expressions=[exp.alias_(term.copy(), "term")], **parts).copy()
+        try:
+            return native.type_of(self._connection.sql(dialect.to_duckdb(asked, known)))
+        except (duckdb.Error, BigQueryError):
+            return None
 
     def refs(self) -> tuple[TableRef, ...]:
         """The tables that were read."""

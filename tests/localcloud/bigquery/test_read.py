@@ -162,7 +162,10 @@ def test_a_restricted_stream_without_rows_sends_no_message(reads: BigQueryReadCl
     assert arrow_schema(session).names == ["id", "name", "part"]
 
 
-@pytest.mark.parametrize("restriction", ["id <", "SUM(id) > 3", "nope = 1", "id IN (SELECT 1)", "id = 1 LIMIT 1"])
+@pytest.mark.parametrize(
+    "restriction",
+    ["id <", "SUM(id) > 3", "nope = 1", "id IN (SELECT 1)", "id = 1 LIMIT 1", "id", "id = 1 OR id", "id > 'x'", "name"],
+)
 def test_bad_restrictions(reads: BigQueryReadClient, big: str, restriction: str) -> None:
     with pytest.raises(exceptions.InvalidArgument):
         open_session(reads, big, row_restriction=restriction)

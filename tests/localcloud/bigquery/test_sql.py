@@ -473,3 +473,31 @@ def test_null_has_the_json_of_null(bq: bigquery.Client, special: str, value: str
 def test_what_would_differ_is_refused(bq: bigquery.Client, expression: str) -> None:
     with pytest.raises(exceptions.GoogleAPICallError, match="local twin does not support"):
         rows(bq, f"SELECT {expression} AS x")
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("i", "return type BOOL, but returns type INT64"),
+        ("i = 1 AND (i + 1)", "return type BOOL, but returns type INT64"),
+        ("NOT n", "return type BOOL, but returns type NUMERIC"),
+        ("'true'", "return type BOOL, but returns type STRING"),
+        ("i > 'x'", "No matching signature for operator > for argument types: INT64, STRING"),
+        ("f IN ('1')", "No matching signature for operator IN for argument types: FLOAT64, STRING"),
+    ],
+)
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_condition_is_a_bool(bq: bigquery.Client, numbers: str, condition: str, said: str, dry_run: bool) -> None:
+    config = bigquery.QueryJobConfig(dry_run=dry_run)
+    with pytest.raises(exceptions.BadRequest) as caught:
+        bq.query(f"SELECT 1 FROM {numbers} WHERE {condition}", job_config=config).result()
+    assert said in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [("NULL", 0), ("TRUE", 3), ("IF(i > 1, TRUE, FALSE)", 2), ("COALESCE(i > 1, FALSE)", 2), ("i IN (1, 3)", 2)],
+)
+def test_what_is_a_bool_stays_a_condition(bq: bigquery.Client, numbers: str, condition: str, expected: int) -> None:
+    assert rows(bq, f"SELECT COUNT(*) FROM {numbers} AS t WHERE {condition}") == [(expected,)]
+    assert rows(bq, f"SELECT COUNT(*) FROM (SELECT i > 1 AS b2, * FROM {numbers}) WHERE b2 OR {condition}")[0][0] >= 2

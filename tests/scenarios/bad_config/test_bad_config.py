@@ -85,3 +85,17 @@ def test_two_tables_of_one_target_are_both_named(cloud: Cloud) -> None:
     assert record.failure.code == "NameCollision"
     assert "demo.one.t and demo.two.t would both become same.t" in record.failure.message
     assert cloud.tables(record.run) == {}
+
+
+def test_a_filter_that_bigquery_refuses_starts_nothing(cloud: Cloud) -> None:
+    cloud.bigquery("CREATE SCHEMA IF NOT EXISTS demo.filtered")
+    for name in ("good", "bad"):
+        cloud.bigquery(f"CREATE OR REPLACE TABLE demo.filtered.{name} AS SELECT 1 AS id")
+    given = config("filtered")
+    given["sources"][0]["datasets"][0]["tables"] = [{"match": "bad", "filter": "id > 'x'"}]
+    record = cloud.wait(cloud.submit("filtered", given))
+    assert record.failure
+    assert record.failure.code == "ConfigInvalid"
+    assert "/sources/0/datasets/0/tables/0/filter" in record.failure.message
+    assert "No matching signature" in record.failure.message
+    assert cloud.tables(record.run) == {}
