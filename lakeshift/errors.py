@@ -3,6 +3,7 @@
 LakeshiftError
 ├── TerminalError                trying again cannot help
 │   ├── ConfigInvalid            the config file is wrong; carries every problem with its JSON pointer
+│   ├── OptionInvalid            an option or argument of a command is wrong; carries every problem with its name
 │   ├── SchemaUnreadable         a file of schemas or SQL cannot be read
 │   ├── SecretMissing            a named secret is absent or is not what it should be
 │   ├── SourceNotFound           project, data set or table does not exist
