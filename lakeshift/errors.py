@@ -3,6 +3,7 @@
 LakeshiftError
 ├── TerminalError                trying again cannot help
 │   ├── ConfigInvalid            the config file is wrong; carries every problem with its JSON pointer
+│   ├── OptionInvalid            an option or argument of a command is wrong; carries every problem with its name
 │   ├── SchemaUnreadable         a file of schemas or SQL cannot be read
 │   ├── SecretMissing            a named secret is absent or is not what it should be
 │   ├── SourceNotFound           project, data set or table does not exist
@@ -76,10 +77,10 @@ class TransientError(LakeshiftError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong in a config file.
+    """One thing that is wrong in a config file, or in the words of a command.
 
     Attributes:
-        pointer: JSON pointer (RFC 6901) to the place; "" is the whole file.
+        pointer: JSON pointer (RFC 6901) to the place, "" is the whole file; of a command the option or argument.
         message: what is wrong.
         found: the value found there, as JSON text; "" where nothing stands.
         allowed: the values or keys that are allowed, if they can be listed.
@@ -111,6 +112,14 @@ class ConfigInvalid(TerminalError):
         )
 
 
+class OptionInvalid(TerminalError):
+    """An option or an argument of a command is wrong; nothing was done. The pointer of each problem is its name."""
+
+    def __init__(self, problems: tuple[Problem, ...], next_step: str = "correct the command.") -> None:
+        self.problems = problems
+        super().__init__("\n".join(map(str, problems)), next_step=next_step)
+
+
 class SchemaUnreadable(TerminalError):
     """A file that should hold a schema or DDL does not."""
 
@@ -121,6 +130,12 @@ class SecretMissing(TerminalError):
 
 class SourceNotFound(TerminalError):
     """A project, data set or table does not exist."""
+
+
+def no_run(run: str) -> SourceNotFound:
+    """The error of a run that the stage does not know."""
+    step = "give the id that `lakeshift submit` or `run` has printed, and the --stage that it was printed for."
+    return SourceNotFound("there is no such run in this stage", where=run, next_step=step)
 
 
 class SourceForbidden(TerminalError):

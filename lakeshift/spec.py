@@ -516,12 +516,12 @@ def _problem(data: Any, detail: ErrorDetails) -> Problem:
     allowed = _allowed(detail)
     kind = detail["type"]
     if kind == "extra_forbidden":
-        return Problem(pointer, f"unknown key {last!r}", allowed=allowed, nearest=_nearest(str(last), allowed))
+        return Problem(pointer, f"unknown key {last!r}", allowed=allowed, nearest=nearest(str(last), allowed))
     if kind == "missing":
         return Problem(pointer, "this key is required", allowed=allowed)
     found = parent[last] if last is not None else parent
     message = detail["msg"].removeprefix("Value error, ")
-    return Problem(pointer, message, json.dumps(found)[:200], allowed, _nearest(str(found), allowed))
+    return Problem(pointer, message, json.dumps(found)[:200], allowed, nearest(str(found), allowed))
 
 
 def _walk(data: Any, loc: tuple[int | str, ...]) -> tuple[str, Any, int | str | None]:
@@ -576,6 +576,7 @@ _MODELS: dict[str, type[Part]] = {
 }
 
 
-def _nearest(found: str, allowed: tuple[str, ...]) -> str:
+def nearest(found: str, allowed: tuple[str, ...]) -> str:
+    """The allowed value that looks most like the one found, whatever its letter case; "" where none does."""
     folded = {value.lower(): value for value in allowed}
     return next((folded[match] for match in get_close_matches(found.lower(), folded, n=1, cutoff=0.5)), "")

@@ -20,7 +20,7 @@ def compare(  # noqa: PLR0913 - a parameter for each option
     columns: Annotated[
         str, typer.Option("--columns", help="Only these columns, names or globs with commas between.")
     ] = "",
-    key: Annotated[str, typer.Option("--key", help="Columns that name a row, with commas between.")] = "",
+    key: Annotated[str, typer.Option("--key", help="Columns that name a row, with commas between; compared too.")] = "",
     where: Annotated[
         str,
         typer.Option("--where", help="GoogleSQL condition on the rows to compare; for Redshift it is translated."),

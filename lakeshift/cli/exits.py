@@ -11,7 +11,7 @@ from enum import IntEnum
 import typer
 from rich.console import Console
 
-from lakeshift.errors import ConfigInvalid, LakeshiftError, StageMissing, StoreRefused, TransientError
+from lakeshift.errors import ConfigInvalid, LakeshiftError, OptionInvalid, StageMissing, StoreRefused, TransientError
 from lakeshift.model import RunState
 
 _UNFINISHED = (
@@ -57,5 +57,7 @@ def _print(error: LakeshiftError, *, as_json: bool) -> None:
     if not as_json:
         errors.print(str(error), style="red", markup=False)
         return
-    problems = [asdict(problem) for problem in error.problems] if isinstance(error, ConfigInvalid) else []
+    problems = (
+        [asdict(problem) for problem in error.problems] if isinstance(error, ConfigInvalid | OptionInvalid) else []
+    )
     typer.echo(json.dumps({"error": error.code, "message": str(error), "problems": problems}, indent=1))

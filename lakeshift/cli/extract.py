@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Annotated
@@ -12,9 +14,10 @@ import typer
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from lakeshift.cli.exits import Exit, exits
-from lakeshift.cli.show import line
+from lakeshift.cli.show import is_at_work, line
 from lakeshift.cli.stages import LOCAL, StageOption, open_stage
 from lakeshift.errors import SourceNotFound, TransientError
+from lakeshift.model import Order, RunRecord
 
 if TYPE_CHECKING:
     from lakeshift.ports import Ports
@@ -45,7 +48,10 @@ def extract(
         except KeyError as error:
             step = "see the run's tables: lakeshift status RUN."
             raise SourceNotFound("the run has no such table", where=f"{run} {table}", next_step=step) from error
-        typer.echo(line(ports.ledger.table(run, table), ports.clock()))
+        record = ports.ledger.run(run)
+        typer.echo(line(ports.ledger.table(run, table), ports.clock(), at_work=is_at_work(record)))
+        if not done:
+            typer.echo(_stopped(record), err=True)
     raise typer.Exit(Exit.GOOD if done else Exit.PROBLEMS)
 
 
@@ -62,9 +68,28 @@ def _extracted(ports: Ports, run: str, table: str, processes: int, stage: str) -
             if not ports.ledger.table(run, table).cut:
                 time.sleep(step.RESULT_POLL_SECONDS)  # the query of a view is under way
                 continue
-            left = step.open_chunks(ports, run, table)
-            count = len(left)
-            list(pool.map(_read, [stage] * count, [run] * count, [table] * count, left))
+            _read_all(pool, stage, run, table, step.open_chunks(ports, run, table))
+
+
+def _stopped(record: RunRecord) -> str:
+    """Why chunks are left, and what reads them."""
+    if record.order is Order.CANCEL:
+        return f"{record.run} is cancelled: what is left is not read."
+    return f"{record.run} is paused: what is left is read after `lakeshift resume {record.run}`."
+
+
+def _read_all(pool: ProcessPoolExecutor, stage: str, run: str, table: str, chunks: Sequence[str]) -> None:
+    """Read chunks side by side.
+
+    Raises:
+        TransientError: a process of the pool has ended before its time.
+    """
+    count = len(chunks)
+    try:
+        list(pool.map(_read, [stage] * count, [run] * count, [table] * count, chunks))
+    except BrokenProcessPool as error:
+        step = "run the same command again: it goes on from there; with fewer --processes, if memory ran out."
+        raise TransientError("a process that read chunks was killed", where=f"{run} {table}", next_step=step) from error
 
 
 def _read(stage: str, run: str, table: str, chunk: str) -> bool:

@@ -21,12 +21,12 @@ from lakeshift.cli.orders import pause as pause_run
 from lakeshift.cli.orders import resume as resume_run
 from lakeshift.cli.plan import accepted, file_body, plan, upload
 from lakeshift.cli.rollback import rollback
-from lakeshift.cli.show import PLAIN_WIDTH, failures, headline, line, notes, report_table
+from lakeshift.cli.show import PLAIN_WIDTH, failures, headline, is_at_work, line, notes, report_table
 from lakeshift.cli.stages import LOCAL, JsonOption, StageOption, open_stage
 from lakeshift.cli.validate import validate
 from lakeshift.cli.watch import wait_for_takeover
 from lakeshift.cli.watch import watch as follow
-from lakeshift.errors import ConfigInvalid, Problem, SourceNotFound
+from lakeshift.errors import ConfigInvalid, OptionInvalid, Problem, SourceNotFound, no_run
 from lakeshift.lake import keys
 from lakeshift.model import FINAL_RUN_STATES, RunRecord, RunState
 from lakeshift.spec import read
@@ -155,7 +155,8 @@ def resume(
 
 def _submit(console: Console, config: Path | None) -> str:
     if config is None:
-        raise ConfigInvalid((Problem("", "neither a config file nor a plan is given"),))
+        step = "name a config file, or a plan by --plan."
+        raise OptionInvalid((Problem("CONFIG", "neither a config file nor a plan is given"),), step)
     body = file_body(config)
     read(body)
     bucket, key = console.ports.places.config, f"{keys.CONFIGS}{config.stem}.json"
@@ -169,7 +170,7 @@ def _record(console: Console, run: str) -> RunRecord:
     try:
         return console.ports.ledger.run(run)
     except KeyError as error:
-        raise SourceNotFound("there is no such run in this stage", where=run, next_step="see its id.") from error
+        raise no_run(run) from error
 
 
 def _ordered(record: RunRecord, *, as_json: bool) -> None:
@@ -185,7 +186,7 @@ def _status(console: Console, record: RunRecord, *, as_json: bool) -> None:
     else:
         typer.echo(headline(record, tables))
         for table in tables:
-            typer.echo(line(table, console.ports.clock()))
+            typer.echo(line(table, console.ports.clock(), at_work=is_at_work(record)))
         _reasons(console, record)
     raise typer.Exit(exit_of(record.state))
 

@@ -32,18 +32,23 @@ def headline(record: RunRecord, tables: Sequence[TableRecord] = ()) -> str:
     return f"{record.run}: {said(record.state, tables)}{under_way}"
 
 
-def rate(table: TableRecord, now: datetime) -> float:
-    """Rows a second of a table's extract so far; 0 before it began."""
+def is_at_work(record: RunRecord) -> bool:
+    """Whether something works on the run's tables, so that time that passes says something of them."""
+    return record.state not in FINAL_RUN_STATES
+
+
+def rate(table: TableRecord, now: datetime, *, at_work: bool = True) -> float:
+    """Rows a second of a table's extract so far; 0 before it began, and where it was left halfway."""
     span = table.spans.get("extract")
-    if span is None or not table.rows_done:
+    if span is None or not table.rows_done or not (span.ended or at_work):
         return 0.0
     seconds = ((span.ended or now) - span.started).total_seconds()
     return table.rows_done / seconds if seconds > 0 else 0.0
 
 
-def eta(table: TableRecord, now: datetime) -> float | None:
+def eta(table: TableRecord, now: datetime, *, at_work: bool = True) -> float | None:
     """Seconds until the extract's end by its rate so far; None when it cannot be said or has ended."""
-    speed = rate(table, now)
+    speed = rate(table, now, at_work=at_work)
     if table.state is not TableState.EXTRACTING or not speed:
         return None
     return max(0, table.rows_expected - table.rows_done) / speed
@@ -57,11 +62,11 @@ def view(record: RunRecord, tables: Sequence[TableRecord], now: datetime) -> Tab
     for heading in ("source rows", "lake rows", "target rows", "MB", "rows/s", "ETA s"):
         shown.add_column(heading, justify="right")
     for table in tables:
-        shown.add_row(*_cells(table, now), style=_STYLES.get(table.state))
+        shown.add_row(*_cells(table, now, at_work=is_at_work(record)), style=_STYLES.get(table.state))
     return shown
 
 
-def _cells(table: TableRecord, now: datetime) -> list[str]:
+def _cells(table: TableRecord, now: datetime, *, at_work: bool) -> list[str]:
     rows = [_number(count) for count in (table.rows.source, table.rows.lake or table.rows_done, table.rows.target)]
     size = f"{table.bytes_done / 1e6:,.1f}"
     return [
@@ -70,13 +75,18 @@ def _cells(table: TableRecord, now: datetime) -> list[str]:
         table.state.value,
         *rows,
         size,
-        _number(round(rate(table, now))),
-        _eta(table, now),
+        _rate(table, now, at_work=at_work),
+        _eta(table, now, at_work=at_work),
     ]
 
 
-def _eta(table: TableRecord, now: datetime) -> str:
-    left = eta(table, now)
+def _rate(table: TableRecord, now: datetime, *, at_work: bool) -> str:
+    speed = rate(table, now, at_work=at_work)
+    return f"{speed:,.0f}" if speed or at_work else ""
+
+
+def _eta(table: TableRecord, now: datetime, *, at_work: bool) -> str:
+    left = eta(table, now, at_work=at_work)
     return "" if left is None else f"{left:,.0f}"
 
 
@@ -84,12 +94,11 @@ def _number(value: int | None) -> str:
     return "" if value is None else f"{value:,}"
 
 
-def line(table: TableRecord, now: datetime) -> str:
-    """One table as a plain line."""
-    size = f"{table.bytes_done:,} bytes"
-    parts = [table.table, table.state.value, f"{table.rows_done:,} rows", size, f"{rate(table, now):,.0f} rows/s"]
-    left = _eta(table, now)
-    return "  ".join([*parts, *([f"ETA {left} s"] if left else [])])
+def line(table: TableRecord, now: datetime, *, at_work: bool = True) -> str:
+    """One table as a plain line; `at_work` is whether its run is."""
+    parts = [table.table, table.state.value, f"{table.rows_done:,} rows", f"{table.bytes_done:,} bytes"]
+    speed, left = _rate(table, now, at_work=at_work), _eta(table, now, at_work=at_work)
+    return "  ".join([*parts, *([f"{speed} rows/s"] if speed else []), *([f"ETA {left} s"] if left else [])])
 
 
 def failures(record: RunRecord, tables: Sequence[TableRecord]) -> list[str]:

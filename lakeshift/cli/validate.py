@@ -11,7 +11,7 @@ from lakeshift.cli.checks import closing
 from lakeshift.cli.exits import exits
 from lakeshift.cli.plan import file_body
 from lakeshift.cli.stages import LOCAL, JsonOption, StageOption, open_stage
-from lakeshift.errors import ConfigInvalid, Problem
+from lakeshift.errors import OptionInvalid, Problem
 from lakeshift.model import Depth
 from lakeshift.spec import read
 
@@ -72,7 +72,6 @@ def _refuse_source_options(sample: float | None, max_bytes: int | None) -> None:
     """The lake is compared whole, and the source is not asked."""
     given = [name for name, value in (("--sample", sample), ("--max-bytes", max_bytes)) if value is not None]
     if given:
-        problem = (
-            f"{' and '.join(given)}: only a config's source is asked; a run's lake is read whole, and bills nothing"
-        )
-        raise ConfigInvalid((Problem("", problem),))
+        problem = "only a config's source is asked; a run's lake is read whole, and bills nothing"
+        step = "leave it out, or give the config in the place of the run."
+        raise OptionInvalid((Problem(" and ".join(given), problem),), step)

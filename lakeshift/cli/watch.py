@@ -10,7 +10,7 @@ import typer
 from rich.console import Console as Screen
 from rich.live import Live
 
-from lakeshift.cli.show import line, view
+from lakeshift.cli.show import is_at_work, line, view
 from lakeshift.errors import StageMissing
 from lakeshift.model import FINAL_RUN_STATES, RunRecord, TableRecord
 
@@ -77,16 +77,16 @@ def _lines(console: Console, record: RunRecord, *, quiet: bool) -> RunRecord:
         record = _current(console, record)
         tables = console.ports.ledger.tables(record.run)
         if not quiet:
-            _changed(console, tables, shown)
+            _changed(console, record, tables, shown)
         if record.state in FINAL_RUN_STATES:
             return record
         time.sleep(PAUSE_SECONDS)
 
 
-def _changed(console: Console, tables: Sequence[TableRecord], shown: dict[str, TableRecord]) -> None:
+def _changed(console: Console, record: RunRecord, tables: Sequence[TableRecord], shown: dict[str, TableRecord]) -> None:
     for table in tables:
         if shown.get(table.table) != table:
-            typer.echo(line(table, console.ports.clock()))
+            typer.echo(line(table, console.ports.clock(), at_work=is_at_work(record)))
             shown[table.table] = table
 
 

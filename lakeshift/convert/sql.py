@@ -22,6 +22,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from lakeshift.convert import lint
 from lakeshift.convert.build import name, print_sql
 from lakeshift.convert.catalog import Schemas
+from lakeshift.convert.exact import compare_exactly
 from lakeshift.convert.query import Translator
 from lakeshift.convert.rule import Refused
 from lakeshift.convert.rules import windows
@@ -74,19 +75,20 @@ class _Statement:
     review: tuple[Finding, ...] = ()
 
 
-def convert(text: str, schemas: Schemas | None = None) -> Conversion:
+def convert(text: str, schemas: Schemas | None = None, *, exact: bool = False) -> Conversion:
     """Converts one or many statements, in order. One that is refused refuses the text.
 
     Args:
         text: GoogleSQL.
         schemas: columns of the tables that it reads; see `lakeshift.convert.catalog.read_schemas`.
+        exact: whether texts that end in blanks, and NaN, have to compare as in GoogleSQL; see `convert.exact`.
     """
     made: list[_Statement] = []
     findings: list[Finding] = []
     for line, tokens in _statements(text):
         try:
             with _quiet():
-                made.append(_statement(tokens, text, schemas or {}))
+                made.append(_statement(tokens, text, schemas or {}, exact))
         except Refused as refusal:
             at = getattr(refusal, "line", 0) or line
             findings.append(Finding(refusal.code, at, refusal.construct, refusal.advice, refusal.link))
@@ -146,9 +148,9 @@ def _plain_word(token: Token) -> Token:
     return Token(TokenType.VAR, token.text, token.line, token.col, token.start, token.end, token.comments)
 
 
-def _statement(tokens: Sequence[Token], text: str, schemas: Schemas) -> _Statement:
+def _statement(tokens: Sequence[Token], text: str, schemas: Schemas, exact: bool) -> _Statement:
     tree = _parsed(list(tokens), text)
-    made = _create(tree, schemas) if isinstance(tree, exp.Create) else _query(tree, schemas)
+    made = _create(tree, schemas, exact) if isinstance(tree, exp.Create) else _query(tree, schemas, exact)
     problems = lint.problems(made.sql)
     if problems:
         first = problems[0]
@@ -180,12 +182,14 @@ def _parsed(tokens: list[Token], text: str) -> exp.Expr:
     return tree
 
 
-def _query(tree: exp.Expr, schemas: Schemas) -> _Statement:
+def _query(tree: exp.Expr, schemas: Schemas, exact: bool) -> _Statement:
     if not isinstance(tree, exp.Query):
         raise Refused("statement", f"the statement {_shown(tree)}", "only queries and views are converted.")
     owner = Translator(schemas)
     made = owner.statement(tree)
     check_columns(made.node)
+    if exact:
+        compare_exactly(made.node)
     _check_node_functions(made.node, owner.tables)
     reviews = tuple(
         Finding(one.code, getattr(one, "line", 0) or 1, one.construct, one.advice, one.link) for one in owner.reviews
@@ -205,7 +209,7 @@ def _check_node_functions(tree: exp.Expr, tables: Sequence[str]) -> None:
         )
 
 
-def _create(tree: exp.Create, schemas: Schemas) -> _Statement:
+def _create(tree: exp.Create, schemas: Schemas, exact: bool) -> _Statement:
     kind = str(tree.args.get("kind") or "").upper()
     if kind != "VIEW" or not isinstance(tree.expression, exp.Query):
         raise Refused("statement", f"the statement CREATE {kind}", "only queries and views are converted.")
@@ -213,7 +217,7 @@ def _create(tree: exp.Create, schemas: Schemas) -> _Statement:
     extra = [key for key, value in tree.args.items() if value and key not in _CREATE_TAKEN]
     if extra:
         raise Refused("statement", f"CREATE VIEW with {extra[0].upper()}", "leave the clause out.")
-    made = _query(tree.expression, schemas)
+    made = _query(tree.expression, schemas, exact)
     target, titles = _target(tree.this)
     words = (
         "CREATE MATERIALIZED VIEW"

@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from lakeshift.errors import ConfigInvalid, Problem
+from lakeshift.errors import OptionInvalid, Problem
 from lakeshift.inventory.select import matches
 from lakeshift.load.target import catalog_column
 from lakeshift.model import Kind
 from lakeshift.plan.nested import ROW_KEY
+from lakeshift.spec import nearest
 from lakeshift.validate.columns import Checked
 
 # Of one kind and another width.
@@ -70,17 +71,19 @@ def _form(kind: str) -> str:
     return _FAMILIES.get(name, name)
 
 
-def chosen(columns: Sequence[Checked], patterns: Iterable[str]) -> tuple[Checked, ...]:
-    """The columns that a person has named, by target name or by path in the source; without names all.
+def chosen(columns: Sequence[Checked], patterns: Iterable[str], option: str = "--columns") -> tuple[Checked, ...]:
+    """The columns that a person has named by an option, by target name or by path in the source; without names all.
 
     Raises:
-        ConfigInvalid: a name that no column has.
+        OptionInvalid: a name that no column has.
     """
     wanted = tuple(patterns)
     unknown = [name for name in wanted if not any(_named(one, name) for one in columns)]
     if unknown:
         known = tuple(one.name for one in columns)
-        raise ConfigInvalid(tuple(Problem("", "no such column", name, known[:50]) for name in unknown))
+        raise OptionInvalid(
+            tuple(Problem(option, "no such column", name, known[:50], nearest(name, known)) for name in unknown)
+        )
     return tuple(one for one in columns if not wanted or any(_named(one, name) for name in wanted))
 
 

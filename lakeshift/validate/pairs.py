@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 from lakeshift.check.probe import probe
 from lakeshift.check.step import with_defaults
 from lakeshift.errors import (
-    ConfigInvalid,
     FilesMissing,
     LakeshiftError,
     ObjectUnsupported,
+    OptionInvalid,
     Problem,
     QueryFailed,
     SourceForbidden,
@@ -33,7 +33,7 @@ from lakeshift.plan.keys import keyed
 from lakeshift.plan.table import table_plan, target_of
 from lakeshift.plan.widths import Widths
 from lakeshift.ports import Ports, Source, Warehouse
-from lakeshift.spec import Dataset, Migration, Views
+from lakeshift.spec import Dataset, Migration, Views, nearest
 from lakeshift.spec import Source as SourceSpec
 from lakeshift.types.names import fold
 from lakeshift.validate.columns import Checked, checked, checked_child
@@ -91,7 +91,7 @@ class Tables:
 
     Attributes:
         columns: names or globs; none for all.
-        key: columns that name a row.
+        key: columns that name a row; they are compared with the others.
         where: GoogleSQL condition on the rows; "" for all.
     """
 
@@ -135,7 +135,8 @@ def validate_config(ports: Ports, given: Migration, asked: Asked) -> Checks:
     """Compare every table of a config, as its source is now, with its target as it is now, inside the engines.
 
     Raises:
-        ConfigInvalid: a place that it names is not there; a name of `asked.tables` that no table has.
+        ConfigInvalid: a place that it names is not there.
+        OptionInvalid: a name of `asked.tables` that no table has.
         ScanLimitExceeded: the questions would scan more than they may; none was asked.
     """
     migration = with_defaults(given, ports.defaults)
@@ -215,7 +216,7 @@ def compare_tables(ports: Ports, tables: Tables, asked: Asked) -> Checks:
     """Compare a table of the source with one of the target that anybody may have made.
 
     Raises:
-        ConfigInvalid: a name or condition that is none.
+        OptionInvalid: a name or condition that is none.
         SourceNotFound, TargetMissing: a table that is not there.
         ScanLimitExceeded: as `validate_config`.
     """
@@ -298,7 +299,7 @@ def _joints(pair: Pair, asked: Asked, meter: Meter, terms: Terms) -> Iterator[tu
         TargetMissing: one of them is not there.
     """
     plan = pair.plan
-    own = _matched(pair, plan.target.table, chosen(checked(plan), pair.columns))
+    own = _matched(pair, plan.target.table, _wanted(pair, checked(plan)))
     relation, key, tie = _relation(pair), _key(pair, own.columns), tie_of(own.columns)
     tables = [(Part(None, own.columns), own, key)]
     for child in plan.children:
@@ -334,6 +335,13 @@ def _joints(pair: Pair, asked: Asked, meter: Meter, terms: Terms) -> Iterator[tu
         yield pair, joint
 
 
+def _wanted(pair: Pair, columns: Sequence[Checked]) -> tuple[Checked, ...]:
+    """The columns that a person has chosen, and those that name a row."""
+    key = chosen(columns, pair.key, "--key") if pair.key else ()
+    wanted = {one.name for one in (*chosen(columns, pair.columns), *key)}
+    return tuple(one for one in columns if one.name in wanted)
+
+
 def _matched(pair: Pair, table: str, columns: Sequence[Checked]) -> Matched:
     """Which columns of a table of the target are compared."""
     schema = pair.plan.target.schema_
@@ -364,7 +372,7 @@ def _relation(pair: Pair) -> str:
 def _key(pair: Pair, columns: Sequence[Checked]) -> tuple[str, ...]:
     """Target names of the columns that name a row: those that a person says, or that the plan has."""
     if pair.key:
-        return tuple(one.name for one in chosen(columns, pair.key))
+        return tuple(one.name for one in chosen(columns, pair.key, "--key"))
     return pair.plan.merge.key if pair.plan.merge else pair.plan.primary_key
 
 
@@ -394,24 +402,26 @@ def named(names: Sequence[str], tables: Sequence[tuple[T, str, str]]) -> list[T]
     """What is meant of things with a source's and a target's name.
 
     Raises:
-        ConfigInvalid: a name that none has.
+        OptionInvalid: a name that none has.
     """
     lost = [name for name in names if not any(is_meant(name, *ids) for _, *ids in tables)]
     if lost:
-        known = tuple(source for _, source, _ in tables[:50])
-        raise ConfigInvalid(tuple(Problem("", "--table: there is no such table", name, known) for name in lost))
+        known = tuple(source for _, source, _ in tables)
+        raise OptionInvalid(
+            tuple(Problem("--table", "there is no such table", name, known[:50], nearest(name, known)) for name in lost)
+        )
     return [one for one, *ids in tables if not names or any(is_meant(name, *ids) for name in names)]
 
 
 def _source_ref(text: str) -> TableRef:
     parts = text.rsplit(".", 2)
     if len(parts) != 3 or not all(parts):
-        raise ConfigInvalid((Problem("", "SOURCE_TABLE is project.dataset.table", text),))
+        raise OptionInvalid((Problem("SOURCE_TABLE", "it is named as project.dataset.table", text),))
     return TableRef(project=parts[0], dataset=parts[1], table=parts[2])
 
 
 def _target_ref(text: str) -> TargetRef:
     schema, _, table = text.partition(".")
     if not schema or not table:
-        raise ConfigInvalid((Problem("", "TARGET_TABLE is schema.table", text),))
+        raise OptionInvalid((Problem("TARGET_TABLE", "it is named as schema.table", text),))
     return TargetRef(database="", schema_=fold(schema), table=fold(table))

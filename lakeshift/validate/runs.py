@@ -13,12 +13,12 @@ import pyarrow as pa
 
 from lakeshift.check.step import migration_of
 from lakeshift.errors import (
-    SourceNotFound,
     SplitMismatch,
     StatementFailed,
     StatementTooLarge,
     ValidationFailed,
     WrongState,
+    no_run,
 )
 from lakeshift.extract.step import extract_of
 from lakeshift.lake import rows
@@ -80,7 +80,7 @@ def validate_run(ports: Ports, run: str, asked: Asked) -> Checks:
     Raises:
         SourceNotFound: there is no such run.
         WrongState: it was refused, or what it planned is forgotten.
-        ConfigInvalid: a name of `asked.tables` that no table has.
+        OptionInvalid: a name of `asked.tables` that no table has.
     """
     migration = _migration(ports, run)
     warehouse = ports.warehouse(migration.target)
@@ -96,7 +96,7 @@ def _migration(ports: Ports, run: str) -> Migration:
     try:
         record = ports.ledger.run(run)
     except KeyError as error:
-        raise SourceNotFound("there is no such run in this stage", where=run, next_step="see its id.") from error
+        raise no_run(run) from error
     if record.state is RunState.REFUSED:
         raise WrongState("the config of the run was refused; it has moved nothing", where=run)
     try:

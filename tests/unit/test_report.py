@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from lakeshift.cli.exits import Exit, exit_of
-from lakeshift.cli.show import eta, failures, headline, line, notes, rate
+from lakeshift.cli.show import eta, failures, headline, is_at_work, line, notes, rate, view
 from lakeshift.lake.memory import MemoryObjects
 from lakeshift.ledger.failure import failure_of
 from lakeshift.model import (
@@ -184,6 +184,20 @@ def test_progress_says_rate_and_time_left() -> None:
     assert (rate(working, NOW), eta(working, NOW)) == (10.0, 30.0)
     assert "ETA 30 s" in line(working, NOW)
     assert eta(PUBLISHED, NOW) is None
+
+
+def test_a_paused_run_shows_no_rate_that_sinks_while_nothing_runs() -> None:
+    begun = Span(started=NOW - timedelta(seconds=10))
+    left = table(TableState.EXTRACTING, rows_done=100, rows_expected=400, spans={"extract": begun})
+    read = table(TableState.EXTRACTED, rows_done=100, spans={"extract": begun.model_copy(update={"ended": NOW})})
+    later, paused = NOW + timedelta(hours=1), RUN.model_copy(update={"state": RunState.PAUSED})
+    assert line(left, later, at_work=is_at_work(paused)) == line(left, NOW, at_work=False)
+    assert "rows/s" not in line(left, NOW, at_work=False)
+    assert "10 rows/s" in line(read, later, at_work=False)
+    columns = {str(one.header): list(one.cells) for one in view(paused, [left, read], later).columns}
+    assert (columns["rows/s"], columns["ETA s"]) == (["", "10"], ["", ""])
+    columns = {str(one.header): list(one.cells) for one in view(RUN, [left], NOW).columns}
+    assert (columns["rows/s"], columns["ETA s"]) == (["10"], ["30"])
 
 
 class Drawings(HTMLParser):

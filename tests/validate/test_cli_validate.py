@@ -23,9 +23,11 @@ from lakeshift.load.rollback import rollback
 from lakeshift.plan.step import plan_of
 from lakeshift.validate import runs
 from lakeshift.validate.bands import Band
+from lakeshift.validate.conditions import on_target
 from lakeshift.validate.depth import lake_of
 from lakeshift.validate.measure import Scope
 from lakeshift.validate.source_sums import held_of, source_sums
+from tests.unit.plans import plan
 from tests.validate.both import Both, both
 from tests.validate.staged import Objects
 
@@ -273,6 +275,38 @@ def test_bad_input_is_refused(console: Console, words: tuple[str, ...]) -> None:
     assert (code, bool(answer["message"])) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("--columns", "id,nam"),
+            "--columns: no such column; found nam; allowed: id, name, day, ratio; did you mean name?",
+        ),
+        (("--columns", "name", "--key", "Ids"), "--key: no such column; found Ids; allowed: id, name, day, ratio"),
+        (("--where", "id > (SELECT 1)"), "--where: a subquery may not stand in a filter; found id > (SELECT 1)"),
+        (("--where", "GREATEST(name, 'b') = 'b'"), "--where: it cannot be asked of Redshift in exactly this way"),
+    ],
+)
+def test_a_bad_option_is_called_by_its_name(ends: Both, console: Console, words: tuple[str, ...], said: str) -> None:
+    orders(ends, "options")
+    code, found = console.json("compare", "p.options.orders", "options.orders", *words)
+    assert (code, found["error"]) == (2, "OptionInvalid")
+    assert found["message"].startswith(said)
+    assert "config file" not in found["message"]
+    assert found["problems"][0]["pointer"] in words
+
+
+def test_the_key_need_not_be_said_twice(ends: Both, console: Console) -> None:
+    orders(ends, "keyed")
+    ends.migrate(ends.config("keyed"))
+    ends.redshift.run("UPDATE keyed.orders SET name = 'other' WHERE id = 7")
+    words = ("compare", "p.keyed.orders", "keyed.orders", "--columns", "name", "--key", "id", "--depth", "rows")
+    code, found = console.json(*words)
+    assert code == 1
+    assert [(one["kind"], one["key"], one["column"]) for one in found["rows"]] == [("changed", '{"id": "7"}', "name")]
+    assert {one["column"] for one in found["checks"] if one["check"] == "checksum"} == {"", "id", "name"}
+
+
 NESTED = {"match": "orders", "nested": {"default": "child_table"}}
 
 
@@ -335,6 +369,78 @@ def test_a_condition_is_asked_of_both_sides(ends: Both, console: Console) -> Non
     (counted,) = (one for one in found["checks"] if one["check"] == "rows")
     assert (code, counted["source_value"]) == (0, "490")
     assert console.json(*words, "id > 9")[0] == 1
+
+
+_KINDS = ("INT64", "STRING", "STRING", "FLOAT64", "FLOAT64")
+# With the rows that GoogleSQL chooses: every character of a text counts, and NaN is like nothing.
+CHOSEN = {
+    "s = 'v'": {1},
+    "'v' = s": {1},
+    "s <> 'v'": {2, 3, 4, 5, 6, 7, 8},
+    "NOT s = 'v'": {2, 3, 4, 5, 6, 7, 8},
+    "s IN ('v', 'w')": {1, 5},
+    "s NOT IN ('v', 'w')": {2, 3, 4, 6, 7, 8},
+    "s > 'v'": {2, 3, 5, 6, 7},
+    "s <= 'v'": {1, 4, 8},
+    "s BETWEEN 'v' AND 'w'": {1, 2, 3, 5, 6, 7},
+    "CASE s WHEN 'v' THEN TRUE ELSE FALSE END": {1},
+    "NULLIF(s, 'v') IS NULL": {1, 9},
+    "s IS DISTINCT FROM 'v'": {2, 3, 4, 5, 6, 7, 8, 9},
+    "s = t": {1, 4, 5},
+    "CONCAT(s, '.') = 'v .'": {2},
+    "STARTS_WITH(s, 'v ')": {2, 3},
+    "f > 1": {3, 5},
+    "f >= 1": {2, 3, 5},
+    "1 < f": {3, 5},
+    "f < 1": {1},
+    "f <= 1": {1, 2},
+    "f = 1": {2},
+    "f <> 1": {1, 3, 4, 5, 7, 8},
+    "NOT f > 1": {1, 2, 4, 7, 8},
+    "f BETWEEN 1 AND 3": {2, 3},
+    "f NOT BETWEEN 1 AND 3": {1, 4, 5, 7, 8},
+    "f IN (0, 2)": {1, 3},
+    "f IN (0, g)": {1, 2, 5},
+    "f NOT IN (1, 2)": {1, 4, 5, 7, 8},
+    "f = g": {2, 5},
+    "f <> g": {1, 3, 4, 7},
+    "f >= g": {2, 3, 5},
+    "NOT f >= g": {1, 4, 7},
+    "f IS DISTINCT FROM g": {1, 3, 7, 8, 9},
+    "CASE f WHEN g THEN TRUE ELSE FALSE END": {2, 5},
+    "NULLIF(f, g) IS NULL": {2, 5, 6, 9},
+    "ABS(f) + 1 > g": {2, 3},
+    "f > 1 OR s = 'v'": {1, 3, 5},
+}
+
+
+def test_a_condition_chooses_the_same_rows_on_both_sides(ends: Both, console: Console) -> None:
+    nan, inf = "CAST('nan' AS FLOAT64)", "CAST('inf' AS FLOAT64)"
+    values = [
+        ("'v'", "'v'", "0.0", "1.0"),
+        ("'v '", "'v'", "1.0", "1.0"),
+        ("'v  '", "'v'", "2.0", "1.0"),
+        ("'V'", "'V'", nan, nan),
+        ("'w'", "'w'", inf, inf),
+        ("'v\\t'", "'v '", "NULL", "NULL"),
+        ("'v\u00e4'", "'w'", nan, "1.0"),
+        ("''", "' '", nan, "NULL"),
+        ("NULL", "'v'", "NULL", nan),
+    ]
+    rows = " UNION ALL ".join(
+        f"SELECT {at} AS i, {s} AS s, {t} AS t, {f} AS f, {g} AS g" for at, (s, t, f, g) in enumerate(values, 1)
+    )
+    ends.google("CREATE SCHEMA chosen", f"CREATE TABLE chosen.orders AS {rows}")
+    ends.migrate(ends.config("chosen"))
+    made = plan([{"name": name, "type": kind} for name, kind in zip("istfg", _KINDS, strict=True)])
+    found = {}
+    for text in CHOSEN:
+        theirs = ends.bq.query_and_wait(f"SELECT i FROM chosen.orders WHERE {text}")
+        ours = ends.redshift.query(f"SELECT __ls.i FROM chosen.orders AS __ls WHERE {on_target(made, text)}")
+        found[text] = ({row[0] for row in theirs}, {row[0] for row in ours})
+    assert found == {text: (rows_, rows_) for text, rows_ in CHOSEN.items()}
+    for text in ("s = 'v'", "f > 1"):
+        assert console.json("compare", "p.chosen.orders", "chosen.orders", "--where", text)[0] == 0
 
 
 def test_json_that_is_only_written_otherwise_is_equal_by_value(ends: Both, console: Console) -> None:

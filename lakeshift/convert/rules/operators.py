@@ -191,9 +191,15 @@ def _compare(sign: type[exp.Binary]) -> Rewrite:
         check_compared([left, right])
         if kind == kinds.NULL:
             return fixed(cast(exp.Null(), "BOOLEAN"), "BOOL")
-        return fixed(sign(this=_inner(left), expression=_inner(right)), "BOOL")
+        return comparing(sign(this=_inner(left), expression=_inner(right)), kind)
 
     return rewrite
+
+
+def comparing(node: exp.Expr, kind: str, result: str = "BOOL") -> exp.Expr:
+    """A comparison of values of a type, marked so that `lakeshift.convert.exact` finds it."""
+    node.meta["compared"] = kind
+    return fixed(node, result)
 
 
 def _comparable(kind: str) -> None:
@@ -211,7 +217,10 @@ def _same(negated: bool) -> Rewrite:
             return fixed(exp.Boolean(this=not negated), "BOOL")
         same = "CASE WHEN _0 IS NULL OR _1 IS NULL THEN _0 IS NULL AND _1 IS NULL ELSE _0 = _1 END"
         other = "CASE WHEN _0 IS NULL OR _1 IS NULL THEN NOT (_0 IS NULL AND _1 IS NULL) ELSE _0 <> _1 END"
-        return fixed(fill(other if negated else same, left, right), "BOOL")
+        made = fill(other if negated else same, left, right)
+        if kind != "FLOAT64":  # NaN is not distinct from NaN in either engine
+            comparing(made.args["default"], kind)
+        return fixed(made, "BOOL")
 
     return rewrite
 
@@ -252,7 +261,7 @@ def _between(node: exp.Expr, typing: Typing) -> exp.Expr:
     (value, low, high), kind = alike(parts, typing, "BETWEEN")
     _comparable(kind)
     check_compared([value, low, high])
-    return fixed(exp.Between(this=_inner(value), low=_inner(low), high=_inner(high)), "BOOL")
+    return comparing(exp.Between(this=_inner(value), low=_inner(low), high=_inner(high)), kind)
 
 
 def in_list(value: exp.Expr, items: Sequence[exp.Expr], typing: Typing) -> exp.Expr:
@@ -262,7 +271,7 @@ def in_list(value: exp.Expr, items: Sequence[exp.Expr], typing: Typing) -> exp.E
     check_compared([first, *rest])
     if kind == kinds.NULL:
         return fixed(cast(exp.Null(), "BOOLEAN"), "BOOL")
-    return fixed(exp.In(this=_inner(first), expressions=rest), "BOOL")
+    return comparing(exp.In(this=_inner(first), expressions=rest), kind)
 
 
 def _like(node: exp.Expr, typing: Typing) -> exp.Expr:
@@ -363,6 +372,7 @@ def _case(node: exp.Expr, typing: Typing) -> exp.Expr:
     default = node.args.get("default")
     values, kind = alike([one.args["true"] for one in branches] + ([default] if default else []), typing, "CASE")
     tests = [one.this for one in branches]
+    compared = ""
     if subject is not None:
         (subject, *tests), compared = alike([subject, *tests], typing, "CASE")
         _comparable(compared)
@@ -371,7 +381,9 @@ def _case(node: exp.Expr, typing: Typing) -> exp.Expr:
         tests = [converted(one, "BOOL", typing) for one in tests]
     ifs = [exp.If(this=test, true=value) for test, value in zip(tests, values, strict=False)]
     made = exp.Case(this=subject, ifs=ifs, default=values[len(ifs)] if default else None)
-    return fixed(made, kind) if kind != kinds.NULL else fixed(exp.Null(), kinds.NULL)
+    if kind == kinds.NULL:
+        return fixed(exp.Null(), kinds.NULL)
+    return fixed(made, kind) if subject is None else comparing(made, compared, kind)
 
 
 def _coalesce(node: exp.Expr, typing: Typing) -> exp.Expr:
@@ -389,7 +401,7 @@ def _nullif(node: exp.Expr, typing: Typing) -> exp.Expr:
     check_compared([left, right])
     if kind == kinds.NULL:
         return fixed(exp.Null(), kind)
-    return fixed(call("NULLIF", left, right), kind)
+    return comparing(call("NULLIF", left, right), kind, kind)
 
 
 def _literal(node: exp.Expr, _: Typing) -> exp.Expr:

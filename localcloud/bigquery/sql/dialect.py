@@ -68,13 +68,33 @@ def _comparisons(root: exp.Expr, names: Names) -> None:
         if names.is_float(between.this):
             low, high = (kind(this=between.this.copy(), expression=between.args[end].copy()) for kind, end in _BOUNDS)
             between.replace(exp.Paren(this=exp.And(this=low, expression=high)))
+    for one in list(root.find_all(exp.In, exp.Case, exp.Nullif)):
+        if any(names.is_float(side) for side in (one.this, one.expression, *one.expressions) if side):
+            _as_equations(one)
     for node in reversed(list(root.find_all(exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE))):
         sides = [side for side in (node.this, node.expression) if names.is_float(side)]
         if sides:
             tests: list[exp.Expr] = [exp.IsNan(this=side.copy()) for side in sides]
             truth = exp.Boolean(this=isinstance(node, exp.NEQ))
-            case = exp.Case(ifs=[exp.If(this=exp.or_(*tests), true=truth)], default=node.copy())
-            node.replace(exp.Paren(this=case))
+            absent = exp.or_(*(side.copy().is_(exp.null()) for side in (node.this, node.expression)))
+            ifs = [exp.If(this=absent, true=exp.null()), exp.If(this=exp.or_(*tests), true=truth)]
+            node.replace(exp.Paren(this=exp.Case(ifs=ifs, default=node.copy())))
+
+
+def _as_equations(node: exp.Expr) -> None:
+    """IN of a list, CASE x WHEN and NULLIF as the comparisons by = that they stand for."""
+
+    def equal(other: exp.Expr) -> exp.Expr:
+        return exp.EQ(this=node.this.copy(), expression=other.copy())
+
+    if isinstance(node, exp.In) and node.expressions:
+        node.replace(exp.Paren(this=exp.or_(*map(equal, node.expressions))))
+    elif isinstance(node, exp.Case) and node.this:
+        for branch in node.args["ifs"]:
+            branch.set("this", equal(branch.this))
+        node.set("this", None)
+    elif isinstance(node, exp.Nullif):
+        node.replace(exp.Case(ifs=[exp.If(this=equal(node.expression), true=exp.null())], default=node.this.copy()))
 
 
 def _dates(root: exp.Expr, names: Names) -> None:

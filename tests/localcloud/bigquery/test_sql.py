@@ -112,6 +112,11 @@ def test_nan_compares_with_nothing(bq: bigquery.Client, reads: BigQueryReadClien
         "f BETWEEN 0 AND 9": 2,
         "NOT (f > 2)": 2,
         "f >= 1 OR f IS NULL": 3,
+        "f IN (1, f)": 2,
+        "f NOT IN (1)": 2,
+        "NOT (f = IF(f = 1, NULL, f))": 1,
+        "CASE f WHEN f THEN TRUE ELSE FALSE END": 2,
+        "NULLIF(f, f) IS NULL": 3,
     }
     for condition, expected in conditions.items():
         assert rows(bq, f"SELECT COUNT(*) FROM `{dataset}.t` WHERE {condition}") == [(expected,)], condition

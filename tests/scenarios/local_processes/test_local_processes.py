@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lakeshift.extract.step import extract_of
 from lakeshift.lake import keys
-from lakeshift.model import Place, Rows, RunState, TableRecord, TableState
+from lakeshift.model import Order, Place, Rows, RunState, TableRecord, TableState
 from lakeshift.plan.step import plan_of
 from tests.scenarios.cloud import Cloud, config
 from tests.scenarios.shell import Program
@@ -38,6 +38,11 @@ def test_processes_of_this_machine_read_a_table(cloud: Cloud, tmp_path: Path) ->
     record = cloud.wait(cloud.submit("hands", config("hands")))
     again = planned_again(cloud, record.run)
     shell = Program(tmp_path, cloud.home)
+
+    cloud.console.ports.ledger.give(again, Order.PAUSE)
+    paused = shell("extract", again, TABLE)
+    assert (paused.returncode, f"`lakeshift resume {again}`" in paused.stderr) == (1, True), paused.stderr
+    cloud.console.ports.ledger.give(again, Order.GO)
 
     done = shell("extract", again, TABLE, "--processes", "2")
 
