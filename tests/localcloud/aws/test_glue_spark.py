@@ -55,6 +55,18 @@ def executor():
         parent = int(Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[1])
     return parent
 """
+PROGRESS = """
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+@contextmanager
+def reported(ports, run, table):
+    about = Path(ports["LAKESHIFT_FOLDER"]) / f"{run}-{table}.reported"
+    about.write_text(f"{os.environ['DRIVER'] == str(os.getpid())}")
+    yield
+    about.write_text(about.read_text() + " to its end")
+"""
 
 
 class Job:
@@ -65,6 +77,7 @@ class Job:
         bucket = cloud.bucket()
         package = {"lakeshift/__init__.py": "", "lakeshift/bootstrap.py": BOOTSTRAP}
         package |= {"lakeshift/extract/__init__.py": "", "lakeshift/extract/step.py": STEP}
+        package |= {"lakeshift/extract/progress.py": PROGRESS}
         cloud.client("s3").put_object(Bucket=bucket, Key="code.zip", Body=zipped(package))
         arguments = {"--extra-py-files": f"s3://{bucket}/code.zip", "--LAKESHIFT_FOLDER": str(folder)}
         # The script is preceded by one line that tells the driver's process apart.
@@ -135,6 +148,7 @@ def test_chunks_are_spread_over_executors_whose_workers_make_their_ports_once(jo
     seen = [job.began(number) for number in range(6)]
     assert [len(tasks) for tasks in seen] == [1] * 6
     assert [job.ends(number) for number in range(6)] == [1] * 6
+    assert (job.folder / "r-t.reported").read_text() == "True to its end", "the driver reports"
     tasks = [task for (task,) in seen]
     assert len({task["executor"] for task in tasks}) == 2
     assert all(task["made"] == [task["pid"]] and not task["driver"] for task in tasks)
