@@ -49,10 +49,10 @@ from lakeshift.validate.measure import (
     Question,
     Scope,
     Share,
+    dealt_out,
     is_measured,
     keys_of,
     measured,
-    shares,
     together,
 )
 from lakeshift.validate.pairing import Pairing
@@ -168,7 +168,7 @@ class Deep:
         widest = max((len(part.columns) for part in Scope(plan).parts), default=1)
         segments = segment_count(extracted.rows, widest) if terms.depth.includes(Depth.CHECKSUM) else 1
         self._scope = Scope(plan, segments, attempt, band=band_of(plan, extracted.statistics, segments))
-        self._shares = shares(extracted.files, terms.share_bytes)
+        self._shares = dealt_out(extracted.files, terms.share_bytes)
         self._notary = notary(plan)
         self._segments: set[int] = set()
         self._differing: list[TableRows] = []

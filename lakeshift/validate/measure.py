@@ -184,7 +184,7 @@ Share = tuple[LakeFile, ...]
 """Files of a table that one function measures."""
 
 
-def shares(files: Sequence[LakeFile], share_bytes: int) -> tuple[Share, ...]:
+def dealt_out(files: Sequence[LakeFile], share_bytes: int) -> tuple[Share, ...]:
     """Files in their order, in shares of about so many bytes; MOST_SHARES at most, and one where there are none."""
     size = sum(file.bytes for file in files)
     count = min(MOST_SHARES, max(1, -(-size // share_bytes)))

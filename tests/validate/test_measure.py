@@ -34,10 +34,10 @@ from lakeshift.validate.measure import (
     Facts,
     Measured,
     Scope,
+    dealt_out,
     file_measured,
     measured,
     packed,
-    shares,
     together,
     unpacked,
 )
@@ -141,14 +141,14 @@ def test_files_are_dealt_out_in_order_by_their_bytes(
     sizes: list[int], share_bytes: int, expected: list[list[int]]
 ) -> None:
     files = [FILE.model_copy(update={"key": str(n), "bytes": size}) for n, size in enumerate(sizes)]
-    found = shares(files, share_bytes)
+    found = dealt_out(files, share_bytes)
     assert [[file.bytes for file in share] for share in found] == expected
     assert [file for share in found for file in share] == files
 
 
 def test_no_table_has_more_shares_than_may_be_read_side_by_side() -> None:
     files = [FILE.model_copy(update={"key": str(n), "bytes": 10 + n % 3}) for n in range(1_000)]
-    found = shares(files, 1)
+    found = dealt_out(files, 1)
     assert len(found) == MOST_SHARES
     sizes = [sum(file.bytes for file in share) for share in found]
     assert max(sizes) - min(sizes) <= 2 * 12

@@ -16,7 +16,7 @@ from lakeshift.extract.step import extract_of
 from lakeshift.model import RunState
 from lakeshift.plan.step import plan_of
 from lakeshift.validate import results
-from lakeshift.validate.measure import shares
+from lakeshift.validate.measure import dealt_out
 from tests.scenarios.cloud import Cloud, config
 from tests.scenarios.killed_lambda.test_killed_lambda import function
 
@@ -61,7 +61,7 @@ def test_the_files_of_a_large_table_are_read_side_by_side(cloud: Cloud, tmp_path
     assert record.state is RunState.SUCCEEDED, tables
     table = tables["days"]
     ports = cloud.console.ports
-    parts = shares(extract_of(ports, plan_of(ports, table), table).files, MIB)
+    parts = dealt_out(extract_of(ports, plan_of(ports, table), table).files, MIB)
     assert len(parts) == DAYS
     came = entered(cloud, record.run)
     of_shares = [name for name in came if name in ("ReadShare", "ShareRead")]
