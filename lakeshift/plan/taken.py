@@ -23,14 +23,14 @@ class TakenNames:
     def __init__(self, tables: Iterable[Named]) -> None:
         """Raises NameCollision: two tables of the inventory would have one name."""
         self._owners: dict[tuple[str, str], str] = {}
-        self._datasets: dict[str, tuple[int, int]] = {}
+        datasets: dict[str, tuple[int, int]] = {}
         for table in tables:
             where = table.source_index, table.dataset_index
             name = fold(table.target_schema), fold(table.ref.table)
             if self._owners.get(name) == table.ref.id:
-                raise _same(name, table.ref.id, twice=self._datasets[table.ref.id] != where)
+                raise _same(name, table.ref.id, twice=datasets[table.ref.id] != where)
             self._take(name, table.ref.id, f'{_OTHERWISE}, or set "shards" to "tables" where one is a family')
-            self._datasets[table.ref.id] = where
+            datasets[table.ref.id] = where
 
     def add(self, plan: TablePlan) -> None:
         """Take what stands beside a table too: its child tables, its parts, its quarantine.
