@@ -63,7 +63,7 @@ def reported(ports: Ports, run: str, table: str) -> Iterator[None]:
                 reporter.report()
             except LakeshiftError as error:
                 # What is shown is late then; nothing else waits for it.
-                log.info("extract.progress", run=run, table=table, reason=str(error))
+                log.warning("extract.progress_late", run=run, table=table, reason=str(error))
 
     following = Thread(target=follow, name="progress", daemon=True)
     following.start()

@@ -84,7 +84,7 @@ def test_a_busy_ledger_only_makes_it_late(ports: Ports, monkeypatch: pytest.Monk
     with capture_logs() as said, reported(ports, RUN, TABLE):
         read(ports, "a-00000", 7)
         assert shown(ports, 7)
-    assert [one["event"] for one in said].count("extract.progress") == 2
+    assert [one["event"] for one in said].count("extract.progress_late") == 2
 
 
 def test_another_writer_of_the_table_is_no_failure(ports: Ports) -> None:
