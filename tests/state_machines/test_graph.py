@@ -6,6 +6,7 @@ import pytest
 
 from infra.config import STAGES, Verb
 from lakeshift.load.step import POLL_SECONDS
+from lakeshift.validate.measure import MOST_SHARES
 from tests.infra.templates import Assembly
 from tests.state_machines.machines import (
     FOLDER,
@@ -127,6 +128,10 @@ def test_a_job_is_started_again_only_when_it_never_began() -> None:
     ((_, state),) = [pair for pair in TASKS if pair[1]["Resource"] == RUN_JOB]
     retried = [set(retrier["ErrorEquals"]) for retrier in state["Retry"]]
     assert retried == [PLACES, JOB_STARTS]
+
+
+def test_all_shares_of_a_table_are_read_at_a_time() -> None:
+    assert definition("migrate_table")["States"]["ReadLake"]["MaxConcurrency"] == MOST_SHARES
 
 
 def test_waiting_for_a_place_and_the_run_of_a_job_fit_a_table() -> None:
