@@ -14,6 +14,7 @@ from lakeshift.load.step import load
 from lakeshift.model import Failure
 from lakeshift.ports import Ports
 from lakeshift.validate.step import validate
+from tests.crash.world import has_ended
 
 _SECONDS = 20.0
 _CALLS = 500
@@ -105,8 +106,7 @@ class Worker:
 def _to_its_end(step: Callable[[], object]) -> None:
     for _ in range(_CALLS):
         try:
-            found = step()
-            if found is not False and getattr(found, "next", "done") == "done":
+            if has_ended(step()):
                 return
         except TransientError:
             continue

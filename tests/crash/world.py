@@ -38,16 +38,20 @@ ROLE = "arn:aws:iam::123456789012:role/copy"
 CALLS = 60
 
 
+def has_ended(answer: object) -> bool:
+    """Whether a step's answer says that it is at its end; of those that say what comes next, that it is done."""
+    return answer is not False and getattr(answer, "next", "done") == "done"
+
+
 def deliver(adapters: Ports, run: str, table: str) -> None:
     """The event once more: every step to its end, transient errors tried again, as the state machine does."""
     for step in (load, validate, publish):
         for _ in range(CALLS):
             try:
-                found = step(adapters, run, table)
+                if has_ended(step(adapters, run, table)):
+                    break
             except TransientError:
                 continue
-            if found is not False and getattr(found, "next", "done") == "done":
-                break
         else:
             raise AssertionError(f"{step.__name__} does not end")
 
