@@ -7,7 +7,7 @@ import argparse
 import sys
 
 from infra.assembly import synthesize
-from infra.bundle import Bundle, BundleMissingError
+from infra.bundle import LAMBDA_PYTHON, LOCAL_PYTHON, Bundle, BundleMissingError
 from infra.config import UnknownStageError
 
 
@@ -16,9 +16,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stage", help="one of dev, staging, prod (the same as -c stage= of the CDK CLI)")
     parser.add_argument("--out", help="folder of the cloud assembly")
+    parser.add_argument("--local", action="store_true", help="functions for the Python at hand: the local cloud")
     given = parser.parse_args()
     try:
-        synthesize(Bundle.load(), stage=given.stage, out=given.out)
+        bundle = Bundle.load(LOCAL_PYTHON if given.local else LAMBDA_PYTHON)
+        synthesize(bundle, stage=given.stage, out=given.out)
     except (BundleMissingError, UnknownStageError) as error:
         sys.exit(f"error: {error}")
 

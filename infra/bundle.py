@@ -1,8 +1,10 @@
 """The Lambda bundle: our code, and a layer of locked libraries without what Lambda never runs.
 
 `python -m infra.bundle` builds both below build/lambda and prints their sizes. What is unchanged is not rebuilt.
+With `--local` it builds them for the Python at hand, which runs the functions of the local cloud.
 """
 
+import argparse
 import fcntl
 import hashlib
 import json
@@ -20,7 +22,13 @@ LOCK = ROOT / "requirements-lambda.lock"
 PACKAGES = (ROOT / "lakeshift", ROOT / "lambdas")
 LIMIT_BYTES = 262_144_000  # 250 MB, layer and code together, unpacked
 BUILD_COMMAND = "python -m infra.bundle"
-WHEELS = ("--python-platform", "x86_64-manylinux_2_28", "--python-version", "3.11", "--only-binary", ":all:")
+LAMBDA_PYTHON = "3.12"
+"""The first Python of Lambda whose system, Amazon Linux 2023 with glibc 2.34, loads the wheels of NumPy and Arrow.
+
+Python 3.11 has Amazon Linux 2 with glibc 2.26 there: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
+"""
+LOCAL_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+PLATFORM = "x86_64-manylinux_2_28"
 
 # Nothing of this is loaded by what the functions import; the bundle test imports all of it from what remains.
 # The Arrow libraries that stay are linked by pyarrow's core module; each keeps the one name that the loader asks for.
@@ -67,10 +75,11 @@ class BundleMissingError(RuntimeError):
 
 @dataclass(frozen=True)
 class Stamp:
-    """What a bundle was made from: a hash of the code and one of the libraries."""
+    """What a bundle was made from: a hash of the code and one of the libraries, and the Python these are for."""
 
     code: str
     layer: str
+    python: str = LAMBDA_PYTHON
 
 
 @dataclass(frozen=True)
@@ -83,27 +92,29 @@ class Bundle:
     stamp: Stamp
 
     @classmethod
-    def load(cls, folder: Path = FOLDER) -> "Bundle":
-        """The bundle built in `folder`. Raises BundleMissingError when none was."""
+    def load(cls, python: str = LAMBDA_PYTHON, *, root: Path = FOLDER) -> "Bundle":
+        """The bundle built below `root` for a Python. Raises BundleMissingError when none was."""
+        folder = root / python
         stamp = _read_stamp(folder)
         if stamp is None:
             raise BundleMissingError(folder)
         return cls(folder / "code", folder / "layer", folder / "requirements.txt", stamp)
 
 
-def build(folder: Path = FOLDER) -> Bundle:
+def build(python: str = LAMBDA_PYTHON, *, root: Path = FOLDER) -> Bundle:
     """Build what changed since the last build. Raises CalledProcessError when the libraries cannot be installed."""
+    folder = root / python
     folder.mkdir(parents=True, exist_ok=True)
     with _only_one(folder):
-        wanted, found = Stamp(_code_hash(), _layer_hash()), _read_stamp(folder)
+        wanted, found = Stamp(_code_hash(), _layer_hash(python), python), _read_stamp(folder)
         (folder / "stamp.json").unlink(missing_ok=True)
         if found is None or found.layer != wanted.layer:
-            _build_layer(folder / "layer")
+            _build_layer(folder / "layer", python)
             shutil.copyfile(LOCK, folder / "requirements.txt")
         if found is None or found.code != wanted.code:
             _build_code(folder / "code")
         (folder / "stamp.json").write_text(json.dumps(asdict(wanted)))
-    return Bundle.load(folder)
+    return Bundle.load(python, root=root)
 
 
 def size(folder: Path) -> int:
@@ -117,11 +128,12 @@ def _build_code(target: Path) -> None:
         shutil.copytree(package, target / package.name, ignore=shutil.ignore_patterns("__pycache__"))
 
 
-def _build_layer(target: Path) -> None:
+def _build_layer(target: Path, python: str) -> None:
     shutil.rmtree(target, ignore_errors=True)
     libraries = target / "python"
-    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", str(libraries), *WHEELS]
-    subprocess.run([*command, "--link-mode", "copy", "-r", str(LOCK)], check=True)
+    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", str(libraries)]
+    wheels = ["--python-platform", PLATFORM, "--python-version", python, "--only-binary", ":all:"]
+    subprocess.run([*command, *wheels, "--link-mode", "copy", "-r", str(LOCK)], check=True)
     for path in _matches(libraries, DROPPED):
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     for path in _services(libraries / "botocore" / "data"):
@@ -148,8 +160,8 @@ def _code_hash() -> str:
     return digest.hexdigest()
 
 
-def _layer_hash() -> str:
-    recipe = json.dumps([LOCK.read_text(), WHEELS, DROPPED, sorted(SERVICES)])
+def _layer_hash(python: str) -> str:
+    recipe = json.dumps([LOCK.read_text(), PLATFORM, python, DROPPED, sorted(SERVICES)])
     return hashlib.sha256(recipe.encode()).hexdigest()
 
 
@@ -167,7 +179,9 @@ def _only_one(folder: Path) -> Iterator[None]:
 
 def main() -> None:
     """Build and print the sizes; exit 1 above Lambda's limit."""
-    bundle = build()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--local", action="store_true", help="for the Python at hand instead of Lambda's")
+    bundle = build(LOCAL_PYTHON if parser.parse_args().local else LAMBDA_PYTHON)
     code, layer = size(bundle.code), size(bundle.layer)
     sys.stdout.write(f"code {code / 2**20:.1f} MB, layer {layer / 2**20:.1f} MB, limit {LIMIT_BYTES / 2**20:.0f} MB\n")
     if code + layer > LIMIT_BYTES:

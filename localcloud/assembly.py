@@ -1,4 +1,4 @@
-"""The cloud assembly that the local cloud deploys: what `cdk synth -c stage=dev` gives."""
+"""The cloud assembly that the local cloud deploys: what `cdk synth -c stage=dev` gives, for the Python at hand."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def synthesize(folder: Path) -> Path:
     """
     # The CDK's Node bridge prints a banner about Node's end of life on every start.
     environment = {**os.environ, "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20"}
-    for command in (["-m", "infra.bundle"], ["app.py", "--stage", STAGE, "--out", str(folder)]):
+    build, synth = ["-m", "infra.bundle", "--local"], ["app.py", "--local", "--stage", STAGE, "--out", str(folder)]
+    for command in (build, synth):
         subprocess.run([sys.executable, *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL, env=environment)
     return folder

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from aws_cdk import AssetHashType, Duration, RemovalPolicy, Size
 from aws_cdk.aws_iam import PolicyStatement, Role, ServicePrincipal
 from aws_cdk.aws_kms import IKey
-from aws_cdk.aws_lambda import Architecture, Code, Function, ILayerVersion, LayerVersion, Runtime, Tracing
+from aws_cdk.aws_lambda import (
+    Architecture,
+    Code,
+    Function,
+    ILayerVersion,
+    LayerVersion,
+    Runtime,
+    RuntimeFamily,
+    Tracing,
+)
 from aws_cdk.aws_logs import LogGroup, RetentionDays
 from constructs import Construct
 
@@ -20,6 +29,7 @@ from infra.constructs.permissions import Permissions
 class Runtimes:
     """What every function shares: code, libraries, environment, and how its log is kept."""
 
+    runtime: Runtime
     code: Code
     layer: ILayerVersion
     environment: Mapping[str, str]
@@ -49,7 +59,7 @@ class Step(Construct):
             self,
             "Function",
             description=f"Lakeshift: {verb}",
-            runtime=Runtime.PYTHON_3_11,
+            runtime=shared.runtime,
             architecture=Architecture.X86_64,
             handler=f"lambdas.{verb}.handler.handler",
             code=shared.code,
@@ -63,7 +73,7 @@ class Step(Construct):
             environment={**shared.environment, **_own(verb, size)},
         )
         accept_wildcard(self.role, ANYTHING, "X-Ray's two actions take no resource.")
-        accept(self.function, "AwsSolutions-L1", "The locked libraries are built and tested for 3.11, as is Glue 5.0.")
+        accept(self.function, "AwsSolutions-L1", "The code runs on 3.11 too, which is what Glue 5.0 has.")
 
 
 def _own(verb: Verb, size: FunctionSize) -> dict[str, str]:
@@ -89,6 +99,7 @@ class Steps(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         shared = Runtimes(
+            runtime=_runtime(bundle),
             code=Code.from_asset(str(bundle.code), asset_hash=bundle.stamp.code, asset_hash_type=AssetHashType.CUSTOM),
             layer=self._layer(bundle),
             environment=environment,
@@ -115,7 +126,11 @@ class Steps(Construct):
             code=Code.from_asset(
                 str(bundle.layer), asset_hash=bundle.stamp.layer, asset_hash_type=AssetHashType.CUSTOM
             ),
-            compatible_runtimes=[Runtime.PYTHON_3_11],
+            compatible_runtimes=[_runtime(bundle)],
             compatible_architectures=[Architecture.X86_64],
             description="Locked libraries of requirements-lambda.lock",
         )
+
+
+def _runtime(bundle: Bundle) -> Runtime:
+    return Runtime(f"python{bundle.stamp.python}", RuntimeFamily.PYTHON)

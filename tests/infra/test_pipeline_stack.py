@@ -106,7 +106,7 @@ def test_a_function_runs_its_verb_with_the_sizes_of_its_stage(pipeline: Template
     function = pipeline.one("AWS::Lambda::Function", f"Steps{verb.capitalize()}Function")
     size = next(item for item in STAGES.values() if item.name == stage).functions[verb]  # type: ignore[index]
     assert function["Handler"] == f"lambdas.{verb}.handler.handler"
-    assert function["Runtime"] == "python3.11"
+    assert function["Runtime"] == "python3.12"
     assert function["Architectures"] == ["x86_64"]
     assert (function["MemorySize"], function["Timeout"]) == (size.memory_mb, size.timeout_seconds)
     assert function["EphemeralStorage"] == {"Size": size.storage_mb}

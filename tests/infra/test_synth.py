@@ -42,4 +42,4 @@ def test_an_unknown_stage_ends_with_its_message(root: Path, tmp_path: Path) -> N
 
 def test_a_missing_bundle_names_the_command_that_builds_it(tmp_path: Path) -> None:
     with pytest.raises(BundleMissingError, match=r"python -m infra\.bundle"):
-        Bundle.load(tmp_path)
+        Bundle.load(root=tmp_path)
