@@ -20,14 +20,15 @@ LAMBDA_LOCK := --extra aws --extra bigquery --python-platform x86_64-manylinux_2
 help: ## Show this text
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-setup: $(SETUP) $(BROWSER) ## Virtual environment with the locked dependencies; a browser for tests, where apt-get works
+setup: $(SETUP) $(BROWSER) ## Virtual environment with the locked dependencies, compiled kernel; a browser for tests, where apt-get works
 
-$(SETUP): requirements.lock
+$(SETUP): requirements.lock lakeshift/lake/kernel.c infra/kernel.py
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python --editable .
+	$(BIN)/python -m infra.kernel
 	@touch $(SETUP)
 
 # Tests look at reports in a real browser and on paper. Where these packages cannot be had they are skipped, and say so.
@@ -95,4 +96,4 @@ types: $(SETUP) ## Type-check
 
 clean: ## Remove what was built; the local cloud's data too
 	-@test -x $(BIN)/lakeshift && $(BIN)/lakeshift local down
-	rm -rf build cdk.out .lakeshift .mypy_cache .ruff_cache .pytest_cache .hypothesis $(VENV)
+	rm -rf build lakeshift/lake/libkernel.so cdk.out .lakeshift .mypy_cache .ruff_cache .pytest_cache .hypothesis $(VENV)

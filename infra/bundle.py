@@ -16,10 +16,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from infra.kernel import FLAGS, LIBRARY, LINUX_X86, compile_kernel
+
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "build" / "lambda"
 LOCK = ROOT / "requirements-lambda.lock"
 PACKAGES = (ROOT / "lakeshift", ROOT / "lambdas")
+KERNEL = LIBRARY.relative_to(ROOT)
 LIMIT_BYTES = 262_144_000  # 250 MB, layer and code together, unpacked
 BUILD_COMMAND = "python -m infra.bundle"
 LAMBDA_PYTHON = "3.12"
@@ -125,7 +128,8 @@ def size(folder: Path) -> int:
 def _build_code(target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     for package in PACKAGES:
-        shutil.copytree(package, target / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(package, target / package.name, ignore=shutil.ignore_patterns("__pycache__", LIBRARY.name))
+    compile_kernel(target / KERNEL, LINUX_X86)
 
 
 def _build_layer(target: Path, python: str) -> None:
@@ -151,10 +155,10 @@ def _services(data: Path) -> Iterator[Path]:
 
 
 def _code_hash() -> str:
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(" ".join((LINUX_X86, *FLAGS)).encode())
     for package in PACKAGES:
         for path in sorted(package.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
+            if path.is_file() and "__pycache__" not in path.parts and path != LIBRARY:
                 digest.update(f"{path.relative_to(ROOT)}\0{path.stat().st_size}\0".encode())
                 digest.update(path.read_bytes())
     return digest.hexdigest()

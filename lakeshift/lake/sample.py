@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakeshift.lake.words import Words
+from lakeshift.lake.kernel import Words
 
 
 def sampled(batch: pa.RecordBatch, hashes: Words, percent: float) -> pa.RecordBatch:

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakeshift.lake import layout
-from lakeshift.lake.checksum import Combination, Extremes, joined, observed, parts
-from lakeshift.lake.words import Words
+from lakeshift.lake.checksum import Combination, Extremes, observed
+from lakeshift.lake.kernel import Words
 from lakeshift.model import ColumnStatistics, Scalar, Statistics
 
 MAX_PATHS = 2_000
@@ -44,12 +44,12 @@ class Accumulator:
         self._omitted = len(leaves) - len(kept)
         self._rows = self._sum = self._xor = 0
 
-    def add(self, batch: pa.RecordBatch | pa.Table) -> Words:
-        """Measure more rows; returns the rows' hashes."""
-        batches = batch.to_batches() if isinstance(batch, pa.Table) else [batch]
-        return joined(self._add(part) for whole in batches for part in parts(whole))
+    def add(self, rows: pa.RecordBatch | pa.Table) -> None:
+        """Measure more rows."""
+        for batch in rows.to_batches() if isinstance(rows, pa.Table) else [rows]:
+            self._add(batch)
 
-    def _add(self, batch: pa.RecordBatch) -> Words:
+    def _add(self, batch: pa.RecordBatch) -> None:
         combination = Combination(batch.num_rows, "row")
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             combination.add(self._column(name, column))
@@ -57,7 +57,6 @@ class Accumulator:
         self._rows += batch.num_rows
         self._sum += int(hashes.sum())
         self._xor ^= int(np.bitwise_xor.reduce(hashes))
-        return hashes
 
     def _column(self, name: str, column: pa.Array) -> Words:
         hashes = observed(column, name, self._leaf)

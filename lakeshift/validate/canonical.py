@@ -39,7 +39,6 @@ from lakeshift.errors import ValueUnsupported
 from lakeshift.lake import layout
 from lakeshift.lake.checksum import mixed
 from lakeshift.lake.farm import NULL_FINGERPRINT, Fingerprints, fingerprints
-from lakeshift.lake.words import BLOCK
 from lakeshift.model import Column, Kind
 from lakeshift.validate import texts
 from lakeshift.validate.bands import banded
@@ -58,6 +57,8 @@ _LANE = (1 << LANE_BITS) - 1
 _MANTISSA = 53
 _DAY_MICROS = 86_400_000_000
 _INT_BITS = 32
+# Rows whose sums stay in the cache.
+_BLOCK = 16_384
 # Values that are looked at before a column is taken for one of few values, and how many of them may be different.
 _SAMPLE = 1_024
 _REPEATED = 0.95
@@ -242,9 +243,8 @@ def row_fingerprints(columns: Sequence[Fingerprints], rows: int = 0) -> Fingerpr
     """
     count = len(columns[0]) if columns else rows
     sums = np.zeros((2, count), np.int64)
-    # In pieces that stay in the cache.
-    for start in range(0, count, BLOCK):
-        _add_lanes(sums[:, start : start + BLOCK], [column[start : start + BLOCK] for column in columns])
+    for start in range(0, count, _BLOCK):
+        _add_lanes(sums[:, start : start + _BLOCK], [column[start : start + _BLOCK] for column in columns])
     found = [pa.array(one).cast(pa.string()) for one in sums]
     return fingerprints(pc.binary_join_element_wise(*found, ","))
 

@@ -10,7 +10,7 @@ import pytest
 from packaging.tags import Tag, parse_tag
 
 from infra import bundle
-from infra.bundle import LAMBDA_PYTHON, LIMIT_BYTES, LOCAL_PYTHON, Bundle, build, size
+from infra.bundle import KERNEL, LAMBDA_PYTHON, LIMIT_BYTES, LOCAL_PYTHON, Bundle, build, size
 from infra.config import VERBS
 
 LIBRARIES = (
@@ -128,6 +128,13 @@ def test_every_module_of_the_core_can_be_imported_from_the_bundle_alone(local: B
     assert done.returncode == 0, done.stderr
 
 
+def test_the_kernel_is_built_for_lambda_and_needs_nothing_of_its_system(built: Bundle) -> None:
+    library = (built.code / KERNEL).read_bytes()
+    # ELF, 64 bits, little-endian, x86-64: https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
+    assert (library[:6], library[18:20]) == (b"\x7fELF\x02\x01", b"\x3e\x00")
+    assert b"GLIBC" not in library
+
+
 def test_a_library_outside_the_bundle_is_not_found(local: Bundle) -> None:
     assert "ModuleNotFoundError" in imported(local, "moto").stderr
 
@@ -140,11 +147,12 @@ def test_only_what_changed_is_built_again(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(bundle, "ROOT", tmp_path)
     monkeypatch.setattr(bundle, "PACKAGES", (package,))
     monkeypatch.setattr(bundle, "_build_layer", lambda target, _: calls.append(target.name))
+    monkeypatch.setattr(bundle, "compile_kernel", lambda library, _: calls.append(library.name))
     first = build(root=tmp_path / "out")
     assert build(root=tmp_path / "out") == first
     (package / "module.py").write_text("A = 2\n")
     second = build(root=tmp_path / "out")
-    assert calls == ["layer"]
+    assert calls == ["layer", "libkernel.so", "libkernel.so"]
     assert (second.code / "package" / "module.py").read_text() == "A = 2\n"
     assert first.stamp.layer == second.stamp.layer
     assert first.stamp.code != second.stamp.code
