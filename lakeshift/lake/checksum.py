@@ -135,15 +135,13 @@ def _encoded(array: pa.DictionaryArray, path: str, observer: Observer | None) ->
     if not layout.is_text(array.dictionary.type) or not len(array.dictionary) or array.dictionary.null_count:
         return observed(array.dictionary_decode(), path, observer)
     known = _known(array.dictionary)
-    codes = layout.fixed(array.indices, array.indices.type.to_pandas_dtype()).astype(np.intp, copy=False)
-    # What the codes of NULLs are is left open.
-    hashes: Words = np.take(known.hashes, codes, mode="clip")
-    absent = layout.nulls(array)
-    if absent is not None:
-        hashes[absent] = NULL
-        codes = codes[~absent]
+    codes = array.indices.cast(pa.int32())
+    numbers = layout.fixed(codes, np.int32).view(np.int32)
+    hashes = kernel.hash_codes(numbers, known.hashes)
+    kernel.put_nulls(hashes, codes, NULL)
     if observer:
-        observer(path, array, hashes, known.extremes(codes))
+        absent = layout.nulls(codes)
+        observer(path, array, hashes, known.extremes(numbers if absent is None else numbers[~absent]))
     return hashes
 
 
@@ -177,7 +175,7 @@ class _Known:
         ranks[order] = np.arange(len(order))
         return ranks, np.diff(layout.offsets(self._values))
 
-    def extremes(self, codes: Places) -> Extremes:
+    def extremes(self, codes: npt.NDArray[np.int32]) -> Extremes:
         """Of the values that have these codes."""
         if not len(codes):
             return None

@@ -146,6 +146,14 @@ void hash_lists(const u64 *hashes, const int64_t *bounds, int64_t count, u64 see
     }
 }
 
+/* Values of a dictionary, by the hashes of its entries. A code without entry, as NULLs may have, gives 0. */
+void hash_codes(const uint8_t *codes, int64_t count, const u64 *entries, int64_t size, u64 *out) {
+    for (int64_t i = 0; i < count; i++) {
+        u64 code = half_at(codes + 4 * i);
+        out[i] = code < (u64)size ? entries[code] : 0;
+    }
+}
+
 /* sums += key * hashes */
 void add_keyed(u64 *sums, const u64 *hashes, int64_t count, u64 one) {
     for (int64_t i = 0; i < count; i++) sums[i] += one * hashes[i];

@@ -45,6 +45,7 @@ _FUNCTIONS = {
     "hash_decimals": (_AT, _COUNT, _WIDTH, _WORD, _AT),
     "hash_texts": (_TEXTS, _WORD, _AT),
     "hash_lists": (_AT, _AT, _COUNT, _WORD, _AT),
+    "hash_codes": (_AT, _COUNT, _AT, _COUNT, _AT),
     "add_keyed": (_AT, _AT, _COUNT, _WORD),
     "mix_all": (_AT, _COUNT),
     "put_nulls": (_AT, _AT, _COUNT, _COUNT, _WORD),
@@ -98,6 +99,13 @@ def hash_lists(hashes: Words, bounds: layout.Integers, seed: int) -> Words:
     """Checksums of lists, of those of all elements; `bounds` are as `layout.elements` gives them."""
     out = np.empty(len(bounds) - 1, np.uint64)
     _library.hash_lists(_at(hashes), _at(bounds), len(out), seed, _at(out))
+    return out
+
+
+def hash_codes(codes: npt.NDArray[np.int32], entries: Words) -> Words:
+    """Checksums of the values of a dictionary array, by those of its entries; of NULLs whatever their codes give."""
+    out = np.empty(len(codes), np.uint64)
+    _library.hash_codes(_at(codes), len(codes), _at(entries), len(entries), _at(out))
     return out
 
 
