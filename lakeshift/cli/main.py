@@ -195,19 +195,30 @@ def _closing(console: Console, record: RunRecord, *, as_json: bool) -> None:
     if as_json:
         typer.echo(body.decode())
     else:
-        folder, found = _saved(console, record), json.loads(body)
+        found = json.loads(body)
         Screen(width=None if sys.stdout.isatty() else PLAIN_WIDTH).print(report_table(found))
         for note in notes(found):
             typer.echo(note)
         _reasons(console, record)
-        for name in REPORTS:
-            typer.echo(folder / name)
+        _save(console, record)
     raise typer.Exit(exit_of(record.state))
 
 
-def _saved(console: Console, record: RunRecord) -> Path:
-    """Copy the run's reports to `lakeshift-reports/<run>` below the current folder; returns that folder."""
+def _save(console: Console, record: RunRecord) -> None:
+    """Copy the run's reports here and say where; a folder that cannot be written says nothing of the run."""
     folder = Path("lakeshift-reports") / record.run
+    try:
+        _copy(console, record, folder)
+    except OSError as error:
+        where = f"s3://{console.ports.places.config}/{keys.report_file(record.run, '')}"
+        errors.print(f"the reports cannot be saved: {error}; they stand at {where}", style="yellow", markup=False)
+    else:
+        for name in REPORTS:
+            typer.echo(folder / name)
+
+
+def _copy(console: Console, record: RunRecord, folder: Path) -> None:
+    """Copy the run's reports into a folder, its views below it."""
     folder.mkdir(parents=True, exist_ok=True)
     objects, bucket = console.ports.objects, console.ports.places.config
     for name in REPORTS:
@@ -216,7 +227,6 @@ def _saved(console: Console, record: RunRecord) -> Path:
     for key in files:
         (folder / "views").mkdir(exist_ok=True)
         (folder / "views" / PurePosixPath(key).name).write_bytes(objects.get(bucket, key))
-    return folder
 
 
 def _reasons(console: Console, record: RunRecord) -> None:
