@@ -33,7 +33,7 @@ class Loaded(Noun):
     Attributes:
         run: the run itself, or the new one that has loaded its extracts again; "" where nothing was to do.
         tables: state of each table by its full name.
-        reasons: of the tables that are not published.
+        reasons: of the tables that are not published, and of values that did not fit in those that are.
     """
 
     run: str
@@ -43,8 +43,9 @@ class Loaded(Noun):
 
     @property
     def exit(self) -> Exit:
-        """Good when every table is published."""
-        return Exit.GOOD if {*self.tables.values()} <= {TableState.PUBLISHED} else Exit.PROBLEMS
+        """Good when every table is published as it was read; as of a run, values in quarantine are a problem."""
+        good = {*self.tables.values()} <= {TableState.PUBLISHED} and not self.reasons
+        return Exit.GOOD if good else Exit.PROBLEMS
 
 
 def load(
