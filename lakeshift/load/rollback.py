@@ -76,6 +76,9 @@ def rollback(ports: Ports, run: str, table: str = "", out_of_time: Callable[[], 
     tables = _wanted(ports.ledger.tables(run), table)
     if table and not tables:
         raise no_table(run, table)
+    if not tables:
+        # A run whose config was refused has none to name its warehouse.
+        return RolledBack(run=run, tables=())
     warehouse = ports.warehouse(migration_of(ports, run).target)
     # What was not published is asked for again each time, and must not take the time of what was.
     tables.sort(key=lambda record: record.state is not TableState.PUBLISHED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -38,7 +39,8 @@ def prepared(states: dict[str, TableState]) -> Ports:
 
 
 def test_a_run_of_which_no_table_was_planned_has_nothing_to_take_back() -> None:
-    assert rollback(prepared({}), "run").complete
+    refused = replace(prepared({}), objects=MemoryObjects())
+    assert rollback(refused, "run").complete
     with pytest.raises(SourceNotFound, match=r"the run has no table x .*Next: .*lakeshift report RUN"):
         rollback(prepared({}), "run", "x")
 
