@@ -138,6 +138,12 @@ def no_run(run: str) -> SourceNotFound:
     return SourceNotFound("there is no such run in this stage", where=run, next_step=step)
 
 
+def no_table(run: str, table: str) -> SourceNotFound:
+    """The error of a table that is not one of the run's."""
+    step = "see the run's tables: lakeshift report RUN."
+    return SourceNotFound(f"the run has no table {table}", where=run, next_step=step)
+
+
 class SourceForbidden(TerminalError):
     """The credentials may not read what the config names."""
 

@@ -205,6 +205,9 @@ class DynamoLedger:
         return True
 
     def _get(self, table: str, key: Item) -> Item:
+        if not all(key.values()):
+            # DynamoDB would call the request invalid.
+            raise KeyError(" ".join(key.values()))
         with store_errors(table):
             answer = self._db.get_item(TableName=table, Key=_serialized(key), ConsistentRead=True)
         if "Item" not in answer:

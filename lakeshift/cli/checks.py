@@ -45,7 +45,7 @@ def lines(checks: Checks) -> Iterator[str]:
     """What stands below the table."""
     yield from checks.notes
     if checks.scanned:
-        yield f"the source has scanned {checks.scanned:,} bytes"
+        yield f"{checks.scanned:,} bytes of the {checks.read} were scanned"
     yield f"{'equal' if checks.equal else 'different, or not all compared'} at depth {checks.depth}"
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,8 +17,8 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from lakeshift.cli.exits import Exit, exits
 from lakeshift.cli.show import is_at_work, line
-from lakeshift.cli.stages import LOCAL, StageOption, open_stage
-from lakeshift.errors import SourceNotFound, TransientError
+from lakeshift.cli.stages import LOCAL, StageOption, open_stage, record_of
+from lakeshift.errors import TransientError, no_table
 from lakeshift.model import Order, RunRecord
 
 if TYPE_CHECKING:
@@ -43,11 +45,11 @@ def extract(
     """Read the chunks of a planned table from this machine; what others have read already is not read again."""
     with exits():
         ports = open_stage(stage).ports
+        record_of(ports.ledger, run)
         try:
             done = _extracted(ports, run, table, processes, stage)
         except KeyError as error:
-            step = "see the run's tables: lakeshift status RUN."
-            raise SourceNotFound("the run has no such table", where=f"{run} {table}", next_step=step) from error
+            raise no_table(run, table) from error
         record = ports.ledger.run(run)
         typer.echo(line(ports.ledger.table(run, table), ports.clock(), at_work=is_at_work(record)))
         if not done:
@@ -59,7 +61,7 @@ def _extracted(ports: Ports, run: str, table: str, processes: int, stage: str) -
     """Make the chunks, read them, close the table; false when somebody wants the run to stop."""
     from lakeshift.extract import step
 
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_end_with_parent) as pool:
         while True:
             # Out of time from the start: it makes the chunks, or closes a table that has none left, and reads nothing.
             got = _again(step.extract, ports, run, table, lambda: True)
@@ -69,6 +71,17 @@ def _extracted(ports: Ports, run: str, table: str, processes: int, stage: str) -
                 time.sleep(step.RESULT_POLL_SECONDS)  # the query of a view is under way
                 continue
             _read_all(pool, stage, run, table, step.open_chunks(ports, run, table))
+
+
+def _end_with_parent() -> None:
+    """Let a process of the pool end when the command is killed: it holds the writing end of its own queue open."""
+    Thread(target=_outlived, daemon=True).start()
+
+
+def _outlived() -> None:
+    if parent := parent_process():
+        parent.join()
+        os._exit(Exit.ENVIRONMENT)
 
 
 def _stopped(record: RunRecord) -> str:

@@ -11,9 +11,9 @@ import typer
 
 from lakeshift.cli.exits import Exit, exits
 from lakeshift.cli.show import failures
-from lakeshift.cli.stages import LOCAL, JsonOption, StageOption, open_stage
+from lakeshift.cli.stages import LOCAL, JsonOption, StageOption, open_stage, record_of
 from lakeshift.cli.watch import ENDED, PAUSE_SECONDS, watch
-from lakeshift.errors import SourceNotFound, StageMissing, WrongState
+from lakeshift.errors import StageMissing, WrongState, no_table
 from lakeshift.inventory.select import is_meant
 from lakeshift.lake import keys
 from lakeshift.ledger.failure import FINAL
@@ -33,7 +33,7 @@ class Loaded(Noun):
     Attributes:
         run: the run itself, or the new one that has loaded its extracts again; "" where nothing was to do.
         tables: state of each table by its full name.
-        reasons: of the tables that are not published.
+        reasons: of the tables that are not published, and of values that did not fit in those that are.
     """
 
     run: str
@@ -43,8 +43,9 @@ class Loaded(Noun):
 
     @property
     def exit(self) -> Exit:
-        """Good when every table is published."""
-        return Exit.GOOD if {*self.tables.values()} <= {TableState.PUBLISHED} else Exit.PROBLEMS
+        """Good when every table is published as it was read; as of a run, values in quarantine are a problem."""
+        good = {*self.tables.values()} <= {TableState.PUBLISHED} and not self.reasons
+        return Exit.GOOD if good else Exit.PROBLEMS
 
 
 def load(
@@ -62,7 +63,7 @@ def load(
     """Load now what waits for the schedule; a published table that is named is loaded again, from the lake alone."""
     with exits(as_json=as_json):
         console = open_stage(stage)
-        done = _load(console, _record(console, run), table or [], force=force)
+        done = _load(console, record_of(console.ports.ledger, run), table or [], force=force)
     typer.echo(done.model_dump_json(indent=1) if as_json else "\n".join(_lines(done)))
     raise typer.Exit(done.exit)
 
@@ -71,7 +72,7 @@ def _load(console: Console, record: RunRecord, names: Sequence[str], *, force: b
     chosen = [table for table in console.ports.ledger.tables(record.run) if _named(table, names)]
     missing = [name for name in names if not any(_named(table, [name]) for table in chosen)]
     if missing:
-        raise SourceNotFound(f"the run has no table {', '.join(missing)}", where=record.run)
+        raise no_table(record.run, ", ".join(missing))
     waiting = [table for table in chosen if table.pending]
     if waiting:
         return _load_waiting(console, record, waiting)
@@ -141,10 +142,3 @@ def _named(table: TableRecord, names: Sequence[str]) -> bool:
 def _lines(done: Loaded) -> list[str]:
     head = f"run {done.run}" + (f" has loaded extracts of {done.reloads} again" if done.reloads else "")
     return [head, *(f"{name}: {state}" for name, state in done.tables.items()), *done.reasons]
-
-
-def _record(console: Console, run: str) -> RunRecord:
-    try:
-        return console.ports.ledger.run(run)
-    except KeyError as error:
-        raise SourceNotFound("there is no such run in this stage", where=run) from error

@@ -22,11 +22,11 @@ from lakeshift.cli.orders import resume as resume_run
 from lakeshift.cli.plan import accepted, file_body, plan, upload
 from lakeshift.cli.rollback import rollback
 from lakeshift.cli.show import PLAIN_WIDTH, failures, headline, is_at_work, line, notes, report_table
-from lakeshift.cli.stages import LOCAL, JsonOption, StageOption, open_stage
+from lakeshift.cli.stages import LOCAL, JsonOption, StageOption, open_stage, record_of
 from lakeshift.cli.validate import validate
 from lakeshift.cli.watch import wait_for_takeover
 from lakeshift.cli.watch import watch as follow
-from lakeshift.errors import ConfigInvalid, OptionInvalid, Problem, SourceNotFound, no_run
+from lakeshift.errors import ConfigInvalid, OptionInvalid, Problem, SourceNotFound
 from lakeshift.lake import keys
 from lakeshift.model import FINAL_RUN_STATES, RunRecord, RunState
 from lakeshift.spec import read
@@ -102,7 +102,7 @@ def status(
     """Show how far a run is: rows, bytes, rows a second and time left of every table."""
     with exits(as_json=as_json):
         console = open_stage(stage)
-        record = _record(console, run)
+        record = record_of(console.ports.ledger, run)
         if watch:
             _closing(console, follow(console, run, quiet=as_json), as_json=as_json)
         _status(console, record, as_json=as_json)
@@ -113,7 +113,7 @@ def report(run: RunArgument, stage: StageOption = LOCAL, as_json: JsonOption = F
     """Show the report of a run that has ended."""
     with exits(as_json=as_json):
         console = open_stage(stage)
-        record = _record(console, run)
+        record = record_of(console.ports.ledger, run)
         if record.state not in FINAL_RUN_STATES:
             raise SourceNotFound(f"the run is {record.state}", where=run, next_step="wait for its end: status --watch.")
         _closing(console, record, as_json=as_json)
@@ -124,7 +124,7 @@ def pause(run: RunArgument, stage: StageOption = LOCAL, as_json: JsonOption = Fa
     """Let a run stop at its next file; `resume` goes on from there."""
     with exits(as_json=as_json):
         console = open_stage(stage)
-        _ordered(pause_run(console, _record(console, run)), as_json=as_json)
+        _ordered(console, pause_run(console, record_of(console.ports.ledger, run)), as_json=as_json)
 
 
 @app.command()
@@ -132,7 +132,7 @@ def cancel(run: RunArgument, stage: StageOption = LOCAL, as_json: JsonOption = F
     """End a run for good; what is published stays published, what is in the lake stays there."""
     with exits(as_json=as_json):
         console = open_stage(stage)
-        _ordered(cancel_run(console, _record(console, run)), as_json=as_json)
+        _ordered(console, cancel_run(console, record_of(console.ports.ledger, run)), as_json=as_json)
 
 
 @app.command()
@@ -145,7 +145,7 @@ def resume(
     """Take a run up again that was paused, or that ended with failed tables; nothing that is done is done again."""
     with exits(as_json=as_json):
         console = open_stage(stage)
-        execution = resume_run(console, _record(console, run))
+        execution = resume_run(console, record_of(console.ports.ledger, run))
         if execution and watch:
             wait_for_takeover(console, run, execution)
             _closing(console, follow(console, run, quiet=as_json), as_json=as_json)
@@ -166,16 +166,9 @@ def _submit(console: Console, config: Path | None) -> str:
     return keys.run_id(bucket, key, version)
 
 
-def _record(console: Console, run: str) -> RunRecord:
-    try:
-        return console.ports.ledger.run(run)
-    except KeyError as error:
-        raise no_run(run) from error
-
-
-def _ordered(record: RunRecord, *, as_json: bool) -> None:
+def _ordered(console: Console, record: RunRecord, *, as_json: bool) -> None:
     given = {"run": record.run, "order": record.order.value, "state": record.state.value}
-    typer.echo(json.dumps(given) if as_json else headline(record))
+    typer.echo(json.dumps(given) if as_json else headline(record, console.ports.ledger.tables(record.run)))
 
 
 def _status(console: Console, record: RunRecord, *, as_json: bool) -> None:
@@ -202,19 +195,30 @@ def _closing(console: Console, record: RunRecord, *, as_json: bool) -> None:
     if as_json:
         typer.echo(body.decode())
     else:
-        folder, found = _saved(console, record), json.loads(body)
+        found = json.loads(body)
         Screen(width=None if sys.stdout.isatty() else PLAIN_WIDTH).print(report_table(found))
         for note in notes(found):
             typer.echo(note)
         _reasons(console, record)
-        for name in REPORTS:
-            typer.echo(folder / name)
+        _save(console, record)
     raise typer.Exit(exit_of(record.state))
 
 
-def _saved(console: Console, record: RunRecord) -> Path:
-    """Copy the run's reports to `lakeshift-reports/<run>` below the current folder; returns that folder."""
+def _save(console: Console, record: RunRecord) -> None:
+    """Copy the run's reports here and say where; a folder that cannot be written says nothing of the run."""
     folder = Path("lakeshift-reports") / record.run
+    try:
+        _copy(console, record, folder)
+    except OSError as error:
+        where = f"s3://{console.ports.places.config}/{keys.report_file(record.run, '')}"
+        errors.print(f"the reports cannot be saved: {error}; they stand at {where}", style="yellow", markup=False)
+    else:
+        for name in REPORTS:
+            typer.echo(folder / name)
+
+
+def _copy(console: Console, record: RunRecord, folder: Path) -> None:
+    """Copy the run's reports into a folder, its views below it."""
     folder.mkdir(parents=True, exist_ok=True)
     objects, bucket = console.ports.objects, console.ports.places.config
     for name in REPORTS:
@@ -223,7 +227,6 @@ def _saved(console: Console, record: RunRecord) -> Path:
     for key in files:
         (folder / "views").mkdir(exist_ok=True)
         (folder / "views" / PurePosixPath(key).name).write_bytes(objects.get(bucket, key))
-    return folder
 
 
 def _reasons(console: Console, record: RunRecord) -> None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from lakeshift.bootstrap import Console
 
 CLOSE_ATTEMPTS = 5
-_CANCELLABLE = (RunState.PAUSED, RunState.AWAITING_LOAD)
 
 
 def pause(console: Console, record: RunRecord) -> RunRecord:
@@ -25,7 +24,7 @@ def pause(console: Console, record: RunRecord) -> RunRecord:
     Raises:
         WrongState: nothing of it is at work, or it is being cancelled.
     """
-    if record.state is RunState.AWAITING_LOAD and record.order is not Order.CANCEL:
+    if _waits(console, record) and record.order is not Order.CANCEL:
         console.ports.ledger.give(record.run, Order.PAUSE)
         return console.ports.ledger.run(record.run)
     if record.state in FINAL_RUN_STATES:
@@ -45,7 +44,8 @@ def cancel(console: Console, record: RunRecord) -> RunRecord:
     Raises:
         WrongState: it has ended.
     """
-    if record.state in FINAL_RUN_STATES and record.state not in _CANCELLABLE:
+    open_ended = record.state is RunState.PAUSED or _waits(console, record)
+    if record.state in FINAL_RUN_STATES and not open_ended:
         raise WrongState(f"the run is {record.state}", where=record.run, next_step="there is nothing to cancel.")
     console.ports.ledger.give(record.run, Order.CANCEL)
     if _at_work(console, record):
@@ -76,6 +76,13 @@ def resume(console: Console, record: RunRecord) -> str | None:
 
 def _at_work(console: Console, record: RunRecord) -> bool:
     return record.state not in FINAL_RUN_STATES and console.execution_status(record.execution) not in ENDED
+
+
+def _waits(console: Console, record: RunRecord) -> bool:
+    """Whether tables of the run wait for their scheduled load; beside one that has failed they do so as well."""
+    if record.state is not RunState.PROBLEMS:
+        return record.state is RunState.AWAITING_LOAD
+    return any(table.pending for table in console.ports.ledger.tables(record.run))
 
 
 def _closed(console: Console, run: str) -> RunRecord:

@@ -11,7 +11,7 @@ import typer
 
 from lakeshift.cli.exits import Exit, exits
 from lakeshift.cli.stages import LOCAL, JsonOption, StageOption, open_stage
-from lakeshift.errors import ConfigInvalid, Problem
+from lakeshift.errors import ConfigInvalid, OptionInvalid, Problem
 from lakeshift.lake import keys
 from lakeshift.model import TableRef, TargetRef
 from lakeshift.plan.document import PlanDocument, PlannedTable, config_differences, drifted, read_plan
@@ -40,7 +40,7 @@ def plan(
 
         document = preview(open_stage(stage).ports, config.stem, body)
         if out:
-            out.write_bytes(document.body())
+            _write(out, document)
         tables = list(document.tables())
         if as_json:
             typer.echo(document.body().decode(), nl=False)
@@ -50,6 +50,13 @@ def plan(
     views = (view for view in document.head.views if view.get("status") != "converted")
     stopped = any(table.refusal for table in tables) or any(views)
     raise typer.Exit(Exit.REFUSED if stopped else Exit.GOOD)
+
+
+def _write(out: Path, document: PlanDocument) -> None:
+    try:
+        out.write_bytes(document.body())
+    except OSError as error:
+        raise OptionInvalid((Problem("--out", f"the plan cannot be written: {error.strerror}", str(out)),)) from error
 
 
 def accepted(plan_file: Path, config: Path | None) -> PlanDocument:

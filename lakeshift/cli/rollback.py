@@ -35,4 +35,5 @@ def rollback(
 
 
 def _lines(done: RolledBack) -> list[str]:
-    return [f"{one.target}: {_WORDS.get(one.outcome) or one.reason}" for one in done.tables]
+    told = [f"{one.target}: {_WORDS.get(one.outcome) or one.reason}" for one in done.tables]
+    return told or [f"{done.run}: no table was planned; nothing was changed"]

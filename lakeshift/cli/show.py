@@ -27,7 +27,8 @@ _UNDER_WAY = {Order.PAUSE: " (pausing)", Order.CANCEL: " (cancelling)"}
 def headline(record: RunRecord, tables: Sequence[TableRecord] = ()) -> str:
     """The run and its state, and what it is brought to by a person's order."""
     under_way = "" if record.state in FINAL_RUN_STATES else _UNDER_WAY.get(record.order, "")
-    if record.state is RunState.AWAITING_LOAD and record.order is Order.PAUSE:
+    waits = record.state is RunState.AWAITING_LOAD or any(table.pending for table in tables)
+    if waits and record.order is Order.PAUSE and record.state in FINAL_RUN_STATES:
         under_way = " (paused: the schedule leaves it out)"
     return f"{record.run}: {said(record.state, tables)}{under_way}"
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import structlog
 import typer
 
-from lakeshift.errors import StageMissing
+from lakeshift.errors import StageMissing, no_run
 
 if TYPE_CHECKING:
     from lakeshift.bootstrap import Console
+    from lakeshift.model import RunRecord
+    from lakeshift.ports import Ledger
 
 LOCAL = "local"
 
@@ -39,6 +41,14 @@ def open_stage(stage: str) -> Console:
         step = "install lakeshift[local], or name a deployed --stage."
         raise StageMissing(f"the local cloud is not installed: {error}", next_step=step) from error
     return local_console()
+
+
+def record_of(ledger: Ledger, run: str) -> RunRecord:
+    """The record of a run. Raises SourceNotFound when the stage does not know it."""
+    try:
+        return ledger.run(run)
+    except KeyError as error:
+        raise no_run(run) from error
 
 
 def _quiet() -> None:

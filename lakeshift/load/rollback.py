@@ -10,13 +10,14 @@ import structlog
 from lakeshift.check.step import migration_of
 from lakeshift.errors import (
     LakeshiftError,
-    SourceNotFound,
     StatementFailed,
     Superseded,
     TargetBusy,
     TerminalError,
     VersionExpired,
     WrongState,
+    no_run,
+    no_table,
 )
 from lakeshift.load import catalog, history, sql, undo
 from lakeshift.load.versions import drop
@@ -73,8 +74,11 @@ def rollback(ports: Ports, run: str, table: str = "", out_of_time: Callable[[], 
     """
     refuse_at_work(ports, run)
     tables = _wanted(ports.ledger.tables(run), table)
+    if table and not tables:
+        raise no_table(run, table)
     if not tables:
-        raise SourceNotFound("the run has no such table", where=f"{run} {table}".strip())
+        # A run whose config was refused has none to name its warehouse.
+        return RolledBack(run=run, tables=())
     warehouse = ports.warehouse(migration_of(ports, run).target)
     # What was not published is asked for again each time, and must not take the time of what was.
     tables.sort(key=lambda record: record.state is not TableState.PUBLISHED)
@@ -86,7 +90,7 @@ def refuse_at_work(ports: Ports, run: str) -> None:
     try:
         state = ports.ledger.run(run).state
     except KeyError as error:
-        raise SourceNotFound("there is no such run in this stage", where=run) from error
+        raise no_run(run) from error
     if state not in FINAL_RUN_STATES:
         step = "pause or cancel it first, or wait for its end: status --watch."
         raise WrongState(f"the run is {state}", where=run, next_step=step)

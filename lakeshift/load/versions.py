@@ -109,4 +109,6 @@ def _has_ended(ports: Ports, run: str) -> bool:
         state = ports.ledger.run(run).state
     except KeyError:
         return False
+    if state is RunState.PROBLEMS and any(table.pending for table in ports.ledger.tables(run)):
+        return False  # beside those that have failed, tables wait for their load
     return state in FINAL_RUN_STATES and state not in _GOES_ON

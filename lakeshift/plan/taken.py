@@ -21,16 +21,17 @@ class TakenNames:
     """
 
     def __init__(self, tables: Iterable[Named]) -> None:
-        """Raises NameCollision: two tables of the inventory would have one name."""
+        """Raises NameCollision: two tables of the inventory would have one name, or one table would have two."""
         self._owners: dict[tuple[str, str], str] = {}
-        datasets: dict[str, tuple[int, int]] = {}
+        places: dict[str, tuple[int, int]] = {}
         for table in tables:
             where = table.source_index, table.dataset_index
+            # The run knows a table by its name in the source: of two, the second would stand in for the first.
+            if table.ref.id in places:
+                raise _same(table.ref.id, twice=places[table.ref.id] != where)
             name = fold(table.target_schema), fold(table.ref.table)
-            if self._owners.get(name) == table.ref.id:
-                raise _same(name, table.ref.id, twice=datasets[table.ref.id] != where)
             self._take(name, table.ref.id, f'{_OTHERWISE}, or set "shards" to "tables" where one is a family')
-            datasets[table.ref.id] = where
+            places[table.ref.id] = where
 
     def add(self, plan: TablePlan) -> None:
         """Take what stands beside a table too: its child tables, its parts, its quarantine.
@@ -48,12 +49,13 @@ class TakenNames:
         self._owners[name] = owner
 
 
-def _same(name: tuple[str, str], source: str, *, twice: bool) -> NameCollision:
+def _same(source: str, *, twice: bool) -> NameCollision:
     if twice:
-        what, step = "its data set is listed twice", "list it once, or exclude the table in one of them."
+        what = "its data set is listed twice"
+        step = "list it once, or exclude the table in one of them; a second target takes a config of its own."
     else:
         what, step = "a table, and a family of tables of that name", 'exclude one, or set "shards" to "tables".'
-    return NameCollision(f"{source} and {source} would both become {'.'.join(name)}: {what}", next_step=step)
+    return NameCollision(f"{source} would be moved twice: {what}", next_step=step)
 
 
 def _beside(plan: TablePlan) -> Iterator[tuple[str, str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from lakeshift.check.probe import probe
 from lakeshift.check.step import with_defaults
@@ -108,12 +108,14 @@ class Checks:
 
     Attributes:
         rows: those that differ, as `row_results.records` has them; at depth rows alone.
+        read: what the target was held against, whose bytes were scanned for it.
     """
 
     depth: Depth
     results: tuple[CheckResult, ...]
     notes: tuple[str, ...] = ()
     rows: tuple[dict[str, Any], ...] = ()
+    read: Literal["source", "lake"] = "source"
 
     @property
     def equal(self) -> bool:
@@ -123,7 +125,7 @@ class Checks:
 
     @property
     def scanned(self) -> int:
-        """Bytes that the source has scanned."""
+        """Bytes of `read` that were scanned."""
         return sum(one.bytes_scanned for one in self.results)
 
 

@@ -89,7 +89,7 @@ def validate_run(ports: Ports, run: str, asked: Asked) -> Checks:
     looks = [_Look(ports, warehouse, one) for one in tables]
     results = tuple(result for look in looks for result in look.results(terms, asked.depth))
     notes = tuple(note for look in looks for note in look.notes)
-    return Checks(asked.depth, results, notes, shown_rows(terms, asked.depth))
+    return Checks(asked.depth, results, notes, shown_rows(terms, asked.depth), "lake")
 
 
 def _migration(ports: Ports, run: str) -> Migration:

@@ -131,8 +131,9 @@ def test_a_run_keeps_every_field(ledger: Ledger) -> None:
 
 
 def test_an_unknown_run_is_not_invented(ledger: Ledger) -> None:
-    with pytest.raises(KeyError):
-        ledger.run("shop-1")
+    for unknown in ("shop-1", ""):
+        with pytest.raises(KeyError):
+            ledger.run(unknown)
     with pytest.raises(LedgerConflict):
         ledger.save_run(run_record(), RunState.CHECKING)
 

@@ -209,16 +209,18 @@ def test_more_versions_are_kept_if_asked_for(waiting_for: Make) -> None:
 
 
 def test_the_schedule_drops_what_nobody_waits_for(waiting_for: Make) -> None:
-    failed, live, waits = (waiting_for("first").table() for _ in range(3))
+    failed, live, waits, beside = (waiting_for("first").table() for _ in range(4))
     world, adapters = failed.world, failed.world.adapters
-    for table in (failed, live, waits):
+    for table in (failed, live, waits, beside):
         while not load(adapters, *table.key):
             pass
         world.run([told.planned(table.plan.run), "SELECT 1"])
     target = failed.protocol.config.target
-    for table, state in ((failed, RunState.FAILED), (waits, RunState.AWAITING_LOAD)):
+    states = ((failed, RunState.FAILED), (waits, RunState.AWAITING_LOAD), (beside, RunState.PROBLEMS))
+    for table, state in states:
         record = adapters.ledger.run(table.plan.run)
         adapters.ledger.save_run(record.model_copy(update={"state": state}), record.state)
+    adapters.ledger.save_table(adapters.ledger.table(*beside.key).model_copy(update={"pending": True}))
     versions.sweep(adapters, [target])
     assert failed.tables() == {"orders__ls_RUN"}, "it is not old enough"
     world.run([f"UPDATE {told.RUNS} SET planned_at = DATEADD(day, -8, GETDATE())", "SELECT 1"])
@@ -229,3 +231,4 @@ def test_the_schedule_drops_what_nobody_waits_for(waiting_for: Make) -> None:
     assert failed.tables() == set()
     assert live.tables() == {"orders__ls_RUN", "t__ls_aaaaaaaaaaab"}
     assert waits.tables() == {"orders__ls_RUN"}
+    assert beside.tables() == {"orders__ls_RUN"}, "another table of its run has failed, and it waits"

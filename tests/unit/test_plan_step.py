@@ -189,10 +189,13 @@ def test_the_quarantine_of_one_table_and_an_array_of_another_are_told_apart_wher
     assert plan(ports(given, migration([APART], misfits="fail")), RUN).tables == 2
 
 
-def test_a_data_set_that_is_listed_twice_is_told_from_a_family() -> None:
-    given = [entry(PLAIN), entry(PLAIN).model_copy(update={"dataset_index": 1})]
+@pytest.mark.parametrize("schema", ["shop", "elsewhere"])
+def test_a_data_set_that_is_listed_twice_is_told_from_a_family(schema: str) -> None:
+    given = [entry(PLAIN), entry(PLAIN).model_copy(update={"dataset_index": 1, "target_schema": schema})]
+    made = ports(given)
     with pytest.raises(NameCollision, match="its data set is listed twice"):
-        plan(ports(given), RUN)
+        plan(made, RUN)
+    assert made.ledger.tables(RUN) == []
 
 
 def test_schemas_are_made_once_and_only_those_that_are_needed() -> None:

@@ -104,6 +104,9 @@ def test_a_run_shows_what_it_is_being_brought_to() -> None:
     assert headline(pausing) == "shop-1: migrating (pausing)"
     assert headline(pausing.model_copy(update={"order": Order.CANCEL})) == "shop-1: migrating (cancelling)"
     assert headline(pausing.model_copy(update={"state": RunState.PAUSED})) == "shop-1: paused"
+    problems = pausing.model_copy(update={"state": RunState.PROBLEMS})
+    assert headline(problems, [PUBLISHED]) == "shop-1: complete with problems"
+    assert headline(problems, [WAITING]) == "shop-1: complete with problems (paused: the schedule leaves it out)"
 
 
 def test_a_run_that_failed_as_a_whole_is_not_green() -> None:

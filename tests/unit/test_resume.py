@@ -204,6 +204,17 @@ def test_a_run_that_nothing_works_on_is_closed_at_once(monkeypatch: pytest.Monke
         cancel(console(given), given.ledger.run("shop-1"))
 
 
+def test_tables_that_wait_beside_one_that_failed_are_paused_and_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = prepared(monkeypatch, RUN.model_copy(update={"state": RunState.PROBLEMS, "failure": None}))
+    given.ledger.add_tables([table(TableState.FAILED), table(TableState.EXTRACTED, table="p.d.late", pending=True)])
+    ended = console(given, "SUCCEEDED")
+    assert pause(ended, given.ledger.run("shop-1")).order is Order.PAUSE
+    assert cancel(ended, given.ledger.run("shop-1")).state is RunState.CANCELLED
+    states = {found.table: found.state for found in given.ledger.tables("shop-1")}
+    assert states == {"p.d.t": TableState.FAILED, "p.d.late": TableState.CANCELLED}
+    assert given.ledger.pending() == []
+
+
 def test_a_table_that_moves_while_its_run_is_cancelled_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
     given = prepared(monkeypatch, RUN.model_copy(update={"state": RunState.AWAITING_LOAD}))
     given.ledger.add_tables([table(TableState.EXTRACTED, pending=True)])

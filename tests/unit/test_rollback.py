@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import pytest
+
+from lakeshift.errors import SourceNotFound
 from lakeshift.lake.memory import MemoryObjects
 from lakeshift.ledger.memory import MemoryLedger
 from lakeshift.load.rollback import rollback
@@ -12,18 +16,18 @@ from lakeshift.ports import Defaults, Places, Ports
 from tests.doubles import NOW, ObedientWarehouse, SmallTables
 
 
-def test_what_was_published_is_taken_back_before_time_goes_to_what_was_not() -> None:
+def prepared(states: dict[str, TableState]) -> Ports:
+    """A run that has ended, and its tables."""
     objects, ledger = MemoryObjects(), MemoryLedger()
     config = {"sources": [{"type": "bigquery", "project": "p", "datasets": [{"name": "d"}]}]}
     objects.put("staging", "runs/run/config.json", json.dumps(config).encode())
     place = {"config_bucket": "b", "config_key": "k", "config_version": "v", "execution": "e"}
     ledger.claim(RunRecord(run="run", state=RunState.PROBLEMS, started=NOW, **place))
-    states = {"a": TableState.FAILED, "b": TableState.PUBLISHED, "c": TableState.ROLLED_BACK}
     plan = Place(key="plan", start=0, length=1)
     ledger.add_tables(
         [TableRecord(run="run", table=name, target=name, state=state, plan=plan) for name, state in states.items()]
     )
-    ports = Ports(
+    return Ports(
         places=Places("config", "lake", "staging"),
         defaults=Defaults(2, True, "role", "dev", "", "workgroup", "secret"),
         ledger=ledger,
@@ -32,6 +36,18 @@ def test_what_was_published_is_taken_back_before_time_goes_to_what_was_not() -> 
         warehouse=lambda _: ObedientWarehouse(),
         clock=lambda: NOW,
     )
+
+
+def test_a_run_of_which_no_table_was_planned_has_nothing_to_take_back() -> None:
+    refused = replace(prepared({}), objects=MemoryObjects())
+    assert rollback(refused, "run").complete
+    with pytest.raises(SourceNotFound, match=r"the run has no table x .*Next: .*lakeshift report RUN"):
+        rollback(prepared({}), "run", "x")
+
+
+def test_what_was_published_is_taken_back_before_time_goes_to_what_was_not() -> None:
+    states = {"a": TableState.FAILED, "b": TableState.PUBLISHED, "c": TableState.ROLLED_BACK}
+    ports = prepared(states)
     done = rollback(ports, "run", out_of_time=lambda: True)
     assert [(one.table, one.outcome) for one in done.tables] == [
         ("b", "not reached"),

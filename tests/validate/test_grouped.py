@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from lakeshift.cli.checks import lines
 from lakeshift.model import CheckResult, CheckStatus, TableState
 from lakeshift.plan.step import plan_of
 from lakeshift.validate import questions, results
@@ -57,6 +58,8 @@ def test_rows_that_are_alike_in_what_groups_share_are_counted(ends: Both, name: 
         assert all(f"share c0 to c1: {alike} rows are like others" in text for _, text in said)
     assert inside.equal
     assert later.equal
+    scanned = [next(line for line in lines(found) if "bytes" in line) for found in (inside, later)]
+    assert [line.split(" bytes ")[1] for line in scanned] == ["of the source were scanned", "of the lake were scanned"]
 
 
 def test_values_of_one_group_that_two_rows_exchange_are_found_where_rows_are_apart(ends: Both) -> None:
