@@ -209,22 +209,23 @@ def measure_all(*, runs: int, smoke: bool) -> dict[str, Any]:
     figures["extract_with_statistics"] = max(one["ratio"] for one in detail["extract"].values())
     detail["bisect"] = bisecting(folders["lineitem"])
     figures["bisect_full_passes"] = detail["bisect"]["full_passes"]
-    detail["memory"] = memory(folders["lineitem"], smoke=smoke)
+    detail["memory"] = memory(folders["lineitem"], runs=runs, smoke=smoke)
     figures["peak_of_ten_times_the_rows"] = detail["memory"]["ratio"]
     return document(figures, detail)
 
 
-def memory(folder: Path, *, smoke: bool) -> dict[str, Any]:
-    """Peak of the gate's pass over a tenth of the rows, and over all of them."""
+def memory(folder: Path, *, runs: int, smoke: bool) -> dict[str, Any]:
+    """Peak of the gate's pass over a tenth of the rows, and over all of them; medians, since an allocator has moods."""
     part = folder.with_name(f"{folder.name}-tenth")
     if not part.exists():
         _tenth(folder, part, groups=1 if smoke else 6)
-    small, large = (
-        python(Path(sys.executable), "bench.gate", "pass", place, "lineitem", **POOL) for place in (part, folder)
-    )
-    peaks = {"rows": small.said["rows"], "peak_mib": round(small.peak_mib, 1)}
-    whole = {"rows": large.said["rows"], "peak_mib": round(large.peak_mib, 1)}
-    return {"small": peaks, "large": whole, "ratio": round(large.peak_mib / small.peak_mib, 3)}
+    small, large = (_peak(place, runs) for place in (part, folder))
+    return {"small": small, "large": large, "ratio": round(large["peak_mib"] / small["peak_mib"], 3)}
+
+
+def _peak(folder: Path, runs: int) -> dict[str, Any]:
+    each = [python(Path(sys.executable), "bench.gate", "pass", folder, "lineitem", **POOL) for _ in range(runs)]
+    return {"rows": each[0].said["rows"], "peak_mib": round(middle([one.peak_mib for one in each]), 1)}
 
 
 def _tenth(folder: Path, part: Path, groups: int) -> None:

@@ -27,7 +27,7 @@ LakeshiftError
 │   ├── ValidationFailed         the gate stays closed
 │   ├── Superseded               a later snapshot of the same table is published already
 │   ├── VersionExpired           what a rollback would bring back is not kept any more
-│   ├── FilesMissing             files of a complete extract are gone from the lake
+│   ├── FilesMissing             files of a complete extract are missing from the lake, or not whole
 │   ├── WrongState               the table has ended, or has not come to this step yet
 │   ├── StoreRefused             the object store, the ledger or a secret may not be used
 │   └── StageMissing             the stage is not deployed, or this account may not see it
@@ -225,7 +225,7 @@ class VersionExpired(TerminalError):
 
 
 class FilesMissing(TerminalError):
-    """Files of a complete extract are gone from the lake, or lie where they cannot be read at once."""
+    """Files of a complete extract are missing from the lake, not whole, or lie where they cannot be read at once."""
 
 
 class WrongState(TerminalError):

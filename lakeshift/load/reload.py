@@ -130,7 +130,8 @@ def _gone(plan: TablePlan, found: Sequence[str]) -> FilesMissing:
     more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
     named = ", ".join(found[:MOST_NAMED]) + more
     step = "restore them from an older version or from Glacier, or submit the config again, which reads the source."
-    return FilesMissing(f"files of the extract are gone from the lake: {named}", where=plan.source.id, next_step=step)
+    what = f"files of the extract are missing from the lake, or not whole: {named}"
+    return FilesMissing(what, where=plan.source.id, next_step=step)
 
 
 def _record(run: str, record: TableRecord) -> TableRecord:

@@ -66,7 +66,8 @@ def check_target(warehouse: Warehouse, plan: TablePlan) -> None:
             next_step="rename or drop it, choose another schema, or set initiateSchemaDetection to false.",
         )
     if last and str(last[0][1]) > sql.instant(plan.snapshot) and not plan.replaces_later:
-        raise Superseded(f"{plan.target.id} holds a later snapshot, of {last[0][1]}", where=plan.source.id)
+        what = f"{plan.target.id} holds a later snapshot, of {last[0][1]}"
+        raise Superseded(what, where=plan.source.id, next_step="none: what stands there is newer than these rows.")
 
     if plan.increment and last and str(last[0][2]) not in (plan.increment.previous, plan.run):
         what = f"{plan.target.id} was published by {last[0][2]} since this increment was planned"

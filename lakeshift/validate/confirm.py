@@ -31,7 +31,7 @@ def judged(
             # A row whose other columns differ stands in another segment, and takes the values of this one along.
             yield _with(result, CheckStatus.OK, "")
         elif found.equal:
-            yield _with(result, CheckStatus.EQUAL_BY_VALUE, f"{found.equal_by_value:,} rows are {_SPELLED}")
+            yield _with(result, CheckStatus.EQUAL_BY_VALUE, f"rows {_SPELLED}: {found.equal_by_value:,}")
         elif allowed:
             yield _with(result, CheckStatus.OK, f"{rows_said(found)}, as many as the tolerance allows")
         elif not name:
