@@ -30,7 +30,7 @@ collide within a type; everything else collides as 64 random bits do. The consta
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 VERSION = 1
 # Bytes that text extremes are told apart by: 64 characters of up to four bytes.
 EXTREME_BYTES = 256
+CACHED_ELEMENTS = 32 * 1024
 # Dictionaries up to here are remembered, some of them: the lists of a row group come to thousands of arrays that share
 # one.
 KEPT_BYTES = 1024 * 1024
@@ -226,9 +227,23 @@ def _struct(array: pa.Array, path: str, observer: Observer | None) -> Words:
 
 def _list(array: pa.Array, path: str, observer: Observer | None) -> Words:
     bounds, values = layout.elements(array)
-    hashes = kernel.hash_lists(observed(values, f"{path}[]", observer), bounds, seed("list"))
+    hashes = np.empty(len(array), np.uint64)
+    for span in _spans(bounds):
+        edges = bounds[span.start : span.stop + 1]
+        some = values[int(edges[0]) : int(edges[-1])]
+        hashes[span] = kernel.hash_lists(observed(some, f"{path}[]", observer), edges - edges[0], seed("list"))
     kernel.put_nulls(hashes, array, NULL)
     return hashes
+
+
+def _spans(bounds: layout.Integers) -> Iterator[slice]:
+    """Lists of together so many elements as fit the cache, a fifth faster than all at once; a longer one is alone."""
+    start, last = 0, len(bounds) - 1
+    while start < last:
+        fits = int(np.searchsorted(bounds, bounds[start] + CACHED_ELEMENTS, side="right")) - 1
+        span = slice(start, max(start + 1, fits))
+        yield span
+        start = span.stop
 
 
 def _numbers(array: pa.Array) -> tuple[str, npt.NDArray[np.generic]]:
