@@ -140,7 +140,7 @@ def no_run(run: str) -> SourceNotFound:
 
 def no_table(run: str, table: str) -> SourceNotFound:
     """The error of a table that is not one of the run's."""
-    step = "see the run's tables: lakeshift report RUN."
+    step = "see the run's tables: lakeshift status RUN."
     return SourceNotFound(f"the run has no table {table}", where=run, next_step=step)
 
 

@@ -41,7 +41,7 @@ def prepared(states: dict[str, TableState]) -> Ports:
 def test_a_run_of_which_no_table_was_planned_has_nothing_to_take_back() -> None:
     refused = replace(prepared({}), objects=MemoryObjects())
     assert rollback(refused, "run").complete
-    with pytest.raises(SourceNotFound, match=r"the run has no table x .*Next: .*lakeshift report RUN"):
+    with pytest.raises(SourceNotFound, match=r"the run has no table x .*Next: .*lakeshift status RUN"):
         rollback(prepared({}), "run", "x")
 
 
