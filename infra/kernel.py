@@ -29,16 +29,23 @@ def compile_kernel(library: Path = LIBRARY, target: str | None = None) -> None:
     """Compile for a machine, by default this one. A library that is in use stays whole: it is replaced, not written.
 
     Raises:
-        KeyError: there is no target for this machine; it names the machine.
+        RuntimeError: there is no target for this machine.
         CalledProcessError: the compiler's own words are on stderr.
     """
-    target = target or TARGETS[platform.system(), platform.machine()]
+    target = target or _here()
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
         made = Path(folder) / library.name
         compiler = [sys.executable, "-m", "ziglang", "cc", "-target", target, *FLAGS, f"-DSOURCE={source():#x}u"]
         cache = dict.fromkeys(("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"), str(ROOT / "build" / "zig"))
         subprocess.run([*compiler, "-o", str(made), str(SOURCE)], check=True, env=os.environ | cache)
         made.replace(library)
+
+
+def _here() -> str:
+    machine = platform.system(), platform.machine()
+    if machine not in TARGETS:
+        raise RuntimeError(f"the kernel has no target for {' '.join(machine)}: name one in TARGETS of {__file__}")
+    return TARGETS[machine]
 
 
 def source() -> int:

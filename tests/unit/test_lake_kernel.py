@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.kernel import source
+from infra.kernel import TARGETS, compile_kernel, source
 from lakeshift.lake import kernel
 
 TEXTS = [pa.string(), pa.large_string(), pa.binary(), pa.large_binary()]
@@ -41,6 +41,15 @@ def _moved(buffer: pa.Buffer) -> pa.Buffer:
 
 def test_the_library_is_made_of_the_source_that_stands_here() -> None:
     assert source() == kernel.SOURCE, "the kernel is older than its source: make setup"
+
+
+@pytest.mark.parametrize("target", sorted(TARGETS.values()))
+def test_every_machine_of_a_developer_can_be_compiled_for(target: str, tmp_path: Path) -> None:
+    compile_kernel(tmp_path / kernel.LIBRARY, target)
+    # Where ELF and Mach-O name the machine: x86-64 and ARM 64.
+    made = (tmp_path / kernel.LIBRARY).read_bytes()
+    named = made[4:8] if "macos" in target else made[18:20]
+    assert named in ((b"\x07\0\0\x01", b"\x3e\0") if "x86" in target else (b"\x0c\0\0\x01", b"\xb7\0"))
 
 
 @pytest.mark.parametrize("kind", TEXTS, ids=str)
