@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lakeshift.cli.watch import ENDED
 from lakeshift.errors import LedgerConflict, WrongState
+from lakeshift.ledger.waiting import waits
 from lakeshift.model import FINAL_RUN_STATES, Order, RunRecord, RunState
 from lakeshift.resume.state import nothing_left, refuse
 
@@ -24,7 +25,7 @@ def pause(console: Console, record: RunRecord) -> RunRecord:
     Raises:
         WrongState: nothing of it is at work, or it is being cancelled.
     """
-    if _waits(console, record) and record.order is not Order.CANCEL:
+    if waits(console.ports.ledger, record) and record.order is not Order.CANCEL:
         console.ports.ledger.give(record.run, Order.PAUSE)
         return console.ports.ledger.run(record.run)
     if record.state in FINAL_RUN_STATES:
@@ -44,7 +45,7 @@ def cancel(console: Console, record: RunRecord) -> RunRecord:
     Raises:
         WrongState: it has ended.
     """
-    open_ended = record.state is RunState.PAUSED or _waits(console, record)
+    open_ended = record.state is RunState.PAUSED or waits(console.ports.ledger, record)
     if record.state in FINAL_RUN_STATES and not open_ended:
         raise WrongState(f"the run is {record.state}", where=record.run, next_step="there is nothing to cancel.")
     console.ports.ledger.give(record.run, Order.CANCEL)
@@ -76,13 +77,6 @@ def resume(console: Console, record: RunRecord) -> str | None:
 
 def _at_work(console: Console, record: RunRecord) -> bool:
     return record.state not in FINAL_RUN_STATES and console.execution_status(record.execution) not in ENDED
-
-
-def _waits(console: Console, record: RunRecord) -> bool:
-    """Whether tables of the run wait for their scheduled load; beside one that has failed they do so as well."""
-    if record.state is not RunState.PROBLEMS:
-        return record.state is RunState.AWAITING_LOAD
-    return any(table.pending for table in console.ports.ledger.tables(record.run))
 
 
 def _closed(console: Console, run: str) -> RunRecord:

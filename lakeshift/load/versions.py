@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from lakeshift.errors import LakeshiftError, StatementFailed, TargetBusy
+from lakeshift.ledger.waiting import waits
 from lakeshift.load import history, quarantine, sql
 from lakeshift.model import FINAL_RUN_STATES, RunState, TablePlan
 from lakeshift.ports import Ports, Warehouse
@@ -20,7 +21,6 @@ DROP_SECONDS = 20.0
 # What a run leaves for a look when it has ended before it has published is dropped after so many days.
 STAGING_DAYS = 7
 _OURS = re.compile(r"__ls_([0-9a-f]{12})(_in|_no|_old|_undone)?")
-_GOES_ON = (RunState.PAUSED, RunState.AWAITING_LOAD)
 _KEPT = "old"
 
 
@@ -106,9 +106,8 @@ def _suffix(run: str) -> str:
 def _has_ended(ports: Ports, run: str) -> bool:
     """False for a run that is at work or may go on, and for one that this stage does not know."""
     try:
-        state = ports.ledger.run(run).state
+        record = ports.ledger.run(run)
     except KeyError:
         return False
-    if state is RunState.PROBLEMS and any(table.pending for table in ports.ledger.tables(run)):
-        return False  # beside those that have failed, tables wait for their load
-    return state in FINAL_RUN_STATES and state not in _GOES_ON
+    goes_on = record.state is RunState.PAUSED or waits(ports.ledger, record)
+    return record.state in FINAL_RUN_STATES and not goes_on
