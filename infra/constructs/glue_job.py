@@ -16,6 +16,8 @@ from infra.constructs.keys import Keys
 from infra.constructs.permissions import Permissions
 
 SCRIPT = Path(__file__).parents[2] / "glue_jobs" / "extract.py"
+# Glue 5.0 writes to <prefix>/<security configuration>-role/<role>/error and .../output:
+# https://docs.aws.amazon.com/glue/latest/dg/monitor-continuous-logging.html
 LOGS = "/aws-glue/lakeshift"
 # A run takes both from the plan of its table; these are for a run that is started by hand. Two are the fewest: one
 # drives, the other reads.
@@ -93,7 +95,7 @@ class GlueExtract(Construct):
         return CfnSecurityConfiguration(self, "Security", name=name, encryption_configuration=configuration)
 
     def _own(self) -> Iterator[Permission]:
-        """Logs and metrics of the job itself. Glue appends the security configuration's name to the log group."""
+        """Logs and metrics of the job itself."""
         log_groups = Stack.of(self).format_arn(
             service="logs", resource="log-group", resource_name=f"{LOGS}*", arn_format=ArnFormat.COLON_RESOURCE_NAME
         )
@@ -122,8 +124,7 @@ def _arguments(code: Asset, requirements: Asset, environment: Mapping[str, str])
         "--additional-python-modules": requirements.s3_object_url,
         "--python-modules-installer-option": "-r",
         "--job-bookmark-option": "job-bookmark-disable",
-        "--enable-continuous-cloudwatch-log": "true",
-        "--continuous-log-logGroup": LOGS,
+        "--custom-logGroup-prefix": LOGS,
         "--enable-metrics": "true",
         **settings,
     }

@@ -37,6 +37,7 @@ MESSAGE_LINES = 3
 MODULES = "--extra-py-files"
 DISTRIBUTIONS = "--additional-python-modules"
 INSTALLER = "--python-modules-installer-option"
+LOG_GROUPS = "--custom-logGroup-prefix"
 UNSUPPORTED = ("--extra-jars", "--extra-files")
 # Types of Glue 5.0 and the most workers that each may have:
 # https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-jobs-job.html#aws-glue-api-jobs-job-CreateJob
@@ -112,7 +113,7 @@ class JobService:
                 _set(run, "RUNNING")
             else:
                 _kill(process)  # stopped before it had begun
-            self._watch(run, process, log)
+            self._watch(job, run, process, log)
 
     def _command(self, job: Any, run: Any, folder: Path) -> list[str]:
         folder.mkdir(parents=True, exist_ok=True)
@@ -151,7 +152,7 @@ class JobService:
         executors = min(workers - 1, self._settings.spark_executors)
         return spark.prepare(folder / "spark", executors, self._settings.spark_memory_mib)
 
-    def _watch(self, run: Any, process: subprocess.Popen[bytes], log: Path) -> None:
+    def _watch(self, job: Any, run: Any, process: subprocess.Popen[bytes], log: Path) -> None:
         minutes = float(run.timeout or DEFAULT_TIMEOUT_MINUTES)
         started = time.monotonic()
         try:
@@ -165,7 +166,7 @@ class JobService:
         run.execution_time = int(time.monotonic() - started)
         self._processes.pop(run.job_run_id, None)
         lines = log.read_text(errors="replace").splitlines()
-        put_lines("/aws-glue/jobs/output", run.job_run_id, lines)
+        put_lines(_log_group(job, run), run.job_run_id, lines)
 
     def stop(self, run: Any) -> None:
         """Ends a run; its state becomes STOPPED once the process is gone."""
@@ -192,6 +193,17 @@ class JobService:
         """Ends all running jobs."""
         for process in list(self._processes.values()):
             _kill(process)
+
+
+def _log_group(job: Any, run: Any) -> str:
+    """Where Glue 5.0 writes what a script says; it does not know the arguments of continuous logging any more.
+
+    https://docs.aws.amazon.com/glue/latest/dg/monitor-continuous-logging.html
+    """
+    prefix = (run.arguments or {}).get(LOG_GROUPS, "/aws-glue/jobs")
+    encrypted = run.security_configuration
+    owner = f"/{encrypted}-role/{_role_arn(job.role).rpartition('/')[2]}" if encrypted else ""
+    return f"{prefix}{owner}/output"
 
 
 def _read(location: str) -> bytes:

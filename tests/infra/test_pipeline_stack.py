@@ -1,6 +1,7 @@
 """Functions, machines, rules and the Glue job of the stateless stack."""
 
 import hashlib
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -213,6 +214,19 @@ def test_the_glue_job_is_pinned_and_gets_the_settings_as_arguments(pipeline: Tem
     assert given["--job-bookmark-option"] == "job-bookmark-disable"
     assert given["--extra-py-files"].endswith(asset("c"))
     assert text(job["SecurityConfiguration"]) == "GlueExtractSecurity"
+
+
+def test_the_glue_job_may_write_the_log_groups_that_glue_5_makes(pipeline: Template) -> None:
+    """The arguments of continuous logging are those of Glue 4: with them the logs go to groups that the role lacks."""
+    given = pipeline.one("AWS::Glue::Job", "GlueExtractJob")["DefaultArguments"]
+    group = f"{given['--custom-logGroup-prefix']}/Lakeshift-dev-Pipeline-extract-role/any/error"
+    places = [
+        line.split(":log-group:")[1]
+        for line in pipeline.role("GlueExtractRole")
+        if line.startswith("logs:PutLogEvents")
+    ]
+    assert any(fnmatchcase(group, place) for place in places)
+    assert not [name for name in given if "continuous" in name]
 
 
 def test_nothing_needs_a_custom_resource(assembly: Assembly) -> None:

@@ -35,7 +35,9 @@ RETRIED = {
     "Runtime.OutOfMemory",
     "Sandbox.Timedout",
 }
+# A throttled start has the name of the service's own error, since neither API names throttling among its errors.
 STARTS = {
+    "StepFunctions.AWSStepFunctionsException",
     "StepFunctions.ExecutionLimitExceeded",
     "StepFunctions.ExecutionLimitExceededException",
     "StepFunctions.SdkClientException",
@@ -43,6 +45,7 @@ STARTS = {
 }
 PLACES = {"Glue.ConcurrentRunsExceededException", "Glue.ResourceNumberLimitExceededException"}
 JOB_STARTS = {
+    "Glue.AWSGlueException",
     "Glue.InternalServiceException",
     "Glue.OperationTimeoutException",
     "Glue.SdkClientException",

@@ -53,6 +53,16 @@ def test_a_job_gets_its_arguments_and_modules(cloud: Cloud) -> None:
     assert "from the zip" in text
 
 
+def test_logs_stand_where_glue_5_puts_them(cloud: Cloud) -> None:
+    arguments = {"--custom-logGroup-prefix": "/aws-glue/own", "--continuous-log-logGroup": "/aws-glue/of-glue-4"}
+    job = make_job(cloud, "print('said')", DefaultArguments=arguments, SecurityConfiguration="sealed")
+    run = cloud.client("glue").start_job_run(JobName=job)["JobRunId"]
+    assert ended(cloud, job, run)["JobRunState"] == "SUCCEEDED"
+    group = f"/aws-glue/own/sealed-role/{cloud.role.rpartition('/')[2]}/output"
+    events = eventually(lambda: cloud.client("logs").get_log_events(logGroupName=group, logStreamName=run)["events"])
+    assert [event["message"] for event in events] == ["said"]
+
+
 def test_a_missing_script_fails_the_run(cloud: Cloud) -> None:
     job = make_job(cloud, None)
     run = ended(cloud, job, cloud.client("glue").start_job_run(JobName=job)["JobRunId"])
