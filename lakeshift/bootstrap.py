@@ -184,9 +184,11 @@ def lambda_ports() -> Ports:
 def job_ports(arguments: tuple[tuple[str, str], ...]) -> Ports:
     """Ports of a Glue job with these arguments, made once for each process.
 
-    Spark uses a Python worker for one task after another.
+    Spark uses a Python worker for one task after another. The region is an argument as well: nothing that Glue writes
+    down says that its workers have it in their environment.
     """
-    return ports(settings(dict(arguments)))
+    given = dict(arguments)
+    return ports(settings(given), boto3.Session(region_name=given.get("AWS_REGION")))
 
 
 def _defaults(given: Settings) -> Defaults:

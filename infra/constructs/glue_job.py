@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from aws_cdk import ArnFormat, AssetHashType, Stack
+from aws_cdk import ArnFormat, AssetHashType, Aws, Stack
 from aws_cdk.aws_glue import CfnJob, CfnSecurityConfiguration
 from aws_cdk.aws_iam import PolicyStatement, Role, ServicePrincipal
 from aws_cdk.aws_s3_assets import Asset
@@ -119,6 +119,7 @@ def _arguments(code: Asset, requirements: Asset, environment: Mapping[str, str])
     settings = {f"--{name}": value for name, value in environment.items() if name.startswith("LAKESHIFT_")}
     # A task of Spark reads one stream; a worker has as many tasks at a time as cores.
     settings["--LAKESHIFT_READERS"] = "1"
+    settings["--AWS_REGION"] = Aws.REGION
     return {
         "--extra-py-files": code.s3_object_url,
         "--additional-python-modules": requirements.s3_object_url,

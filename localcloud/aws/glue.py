@@ -27,7 +27,7 @@ from moto.s3.models import s3_backends
 
 from localcloud.aws import roles, spark
 from localcloud.aws.log_groups import put_lines
-from localcloud.aws.settings import ACCOUNT, REGION, TwinSettings
+from localcloud.aws.settings import ACCOUNT, TwinSettings
 
 SERVICE = "glue.amazonaws.com"
 DEFAULT_TIMEOUT_MINUTES = 2880
@@ -131,14 +131,12 @@ class JobService:
         return [sys.executable, "-u", str(script), *(part for pair in given.items() for part in pair)]
 
     def _environment(self, folder: Path, job: Any, run: Any) -> dict[str, str]:
-        """Variables of the driver; its executors get the same."""
+        """Variables of the driver; its executors get the same. No region: Glue does not say that there is one."""
         modules = folder / "modules"
         paths = [str(path) for path in sorted(modules.glob("*.d"))]
         return {
             "PATH": os.environ.get("PATH", ""),
             "PYTHONPATH": os.pathsep.join([*paths, str(modules)]),
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
             "AWS_ENDPOINT_URL": self._settings.endpoint_url,
             **{name: os.environ[name] for name in ("HOME",) if name in os.environ},
             **(self._spark(folder, run) if job.command["Name"] == "glueetl" else {}),

@@ -209,6 +209,7 @@ def test_the_glue_job_is_pinned_and_gets_the_settings_as_arguments(pipeline: Tem
     own = {"--LAKESHIFT_STAGE", "--LAKESHIFT_READERS"}
     assert settings == {f"--{name}" for name in ENVIRONMENT if name.startswith("LAKESHIFT_")} | own
     assert given["--LAKESHIFT_READERS"] == "1"
+    assert given["--AWS_REGION"] == "region"
     assert given["--additional-python-modules"].endswith(".txt")
     assert given["--python-modules-installer-option"] == "-r"
     assert given["--job-bookmark-option"] == "job-bookmark-disable"
