@@ -367,7 +367,14 @@ def test_what_may_pass_is_tried_again(machines: Machines, error: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "calls"), [("TerminalError", 1), ("TransientError", 9), ("Lambda.Unknown", 4), ("Runtime.ExitError", 4)]
+    ("error", "calls"),
+    [
+        ("TerminalError", 1),
+        ("TransientError", 9),
+        ("Lambda.TooManyRequestsException", 61),
+        ("Lambda.Unknown", 4),
+        ("Runtime.ExitError", 4),
+    ],
 )
 def test_retries_end_and_the_reason_is_recorded(machines: Machines, error: str, calls: int) -> None:
     prepared(machines, {"Extract": raising(error)})

@@ -120,6 +120,20 @@ def test_a_function_is_retried_for_what_may_pass_and_never_for_a_terminal_error(
     assert sorted(retried) == sorted(RETRIED)
 
 
+@pytest.mark.parametrize("state", named(FUNCTIONS))
+def test_a_function_without_a_free_place_is_waited_for_longer_than_another_may_take(state: State) -> None:
+    """An account that is new has few places; a table that finds none must outlast the calls of the others."""
+    (throttled,) = [one for one in state["Retry"] if "Lambda.TooManyRequestsException" in one["ErrorEquals"]]
+    assert throttled["ErrorEquals"] == ["Lambda.TooManyRequestsException"]
+    waits = [
+        min(throttled["IntervalSeconds"] * throttled["BackoffRate"] ** attempt, throttled["MaxDelaySeconds"])
+        for attempt in range(throttled["MaxAttempts"])
+    ]
+    assert sum(waits) == 3_362
+    # Full jitter makes it half on average.
+    assert sum(waits) / 2 > 900
+
+
 @pytest.mark.parametrize("state", named([pair for pair in TASKS if pair[1]["Resource"] == RUN_TABLE]))
 def test_a_table_execution_is_started_again_only_when_it_never_began(state: State) -> None:
     retried = [name for retrier in state["Retry"] for name in retrier["ErrorEquals"]]
