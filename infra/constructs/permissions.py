@@ -272,11 +272,16 @@ class Permissions:
         )
 
     def _list(self, item: Objects) -> Permission:
+        """List these keys, and be told that one of them does not exist: without it S3 says that access is denied.
+
+        Whether that key counts as s3:prefix is not documented; IfExists holds for both answers, at the price that names
+        can be listed without a prefix. https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+        """
         return Permission(
             PolicyStatement(
                 actions=["s3:ListBucket"],
                 resources=[self._buckets[item.bucket].bucket_arn],
-                conditions={"StringLike": {"s3:prefix": item.keys}},
+                conditions={"StringLikeIfExists": {"s3:prefix": item.keys}},
             )
         )
 

@@ -109,9 +109,10 @@ def _lines(policy: Resource) -> Iterator[str]:
 
 
 def _conditions(condition: dict[str, dict[str, Any]]) -> Iterator[str]:
-    for tests in condition.values():
+    for operator, tests in condition.items():
+        given = " or none" if operator.endswith("IfExists") else ""
         for key, value in tests.items():
-            yield f"{key}={','.join(text(item) for item in _list(value))}"
+            yield f"{key}={','.join(text(item) for item in _list(value))}{given}"
 
 
 def _list(value: Any) -> list[Any]:

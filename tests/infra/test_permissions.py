@@ -21,24 +21,24 @@ GRANTS = {
     "config:read": {
         "s3:GetObject StorageConfig/configs/*",
         "s3:GetObjectVersion StorageConfig/configs/*",
-        "s3:ListBucket StorageConfig if s3:prefix=configs/*",
+        "s3:ListBucket StorageConfig if s3:prefix=configs/* or none",
     },
     "config:plan": {
         "s3:GetObject StorageConfig/plans/*",
-        "s3:ListBucket StorageConfig if s3:prefix=plans/*",
+        "s3:ListBucket StorageConfig if s3:prefix=plans/* or none",
     },
     "config:answer": {"s3:PutObject StorageConfig/configs/*.status.json"},
     "config:report": {"s3:PutObject StorageConfig/reports/*"},
     "staging:read": {
         "s3:GetObject StorageStaging/runs/*",
-        "s3:ListBucket StorageStaging if s3:prefix=runs/*",
+        "s3:ListBucket StorageStaging if s3:prefix=runs/* or none",
     },
     "staging:write": {"s3:PutObject StorageStaging/runs/*"},
     "staging:measured": {"s3:PutObject StorageStaging/runs/*/measured/*"},
-    "lake:read": {"s3:GetObject StorageLake/*raw/*", "s3:ListBucket StorageLake if s3:prefix=*raw/*"},
+    "lake:read": {"s3:GetObject StorageLake/*raw/*", "s3:ListBucket StorageLake if s3:prefix=*raw/* or none"},
     "lake:checks": {
         "s3:GetObject StorageLake/*validation/*/*/*/run=*/*",
-        "s3:ListBucket StorageLake if s3:prefix=*validation/*/*/*/run=*/*",
+        "s3:ListBucket StorageLake if s3:prefix=*validation/*/*/*/run=*/* or none",
     },
     "lake:validation": {
         f"s3:PutObject StorageLake/*validation/*/run=*/{name}"
