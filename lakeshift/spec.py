@@ -295,7 +295,8 @@ class Source(Part):
     datasets: list[Dataset] = Field(min_length=1, description="Data sets to move.")
     views: Views = Field(default=Views(), description="Whether and how views and external tables are read.")
     credentials: Name | None = Field(
-        default=None, description="Secrets Manager name of a service account key; by default the stage's."
+        default=None,
+        description="Secrets Manager name of a service account key, beginning with lakeshift/; by default the stage's.",
     )
 
 
@@ -312,14 +313,22 @@ class Target(Part):
     """The Redshift that receives the tables; what is left out comes from the stage's parameters."""
 
     type: Literal["redshift"] = Field(default="redshift", description="Kind of target.")
-    workgroup: Workgroup | None = Field(default=None, description="Redshift Serverless workgroup.")
-    cluster: Cluster | None = Field(default=None, description="Provisioned cluster; not together with workgroup.")
+    workgroup: Workgroup | None = Field(
+        default=None, description="Redshift Serverless workgroup, in a stage that is deployed with one."
+    )
+    cluster: Cluster | None = Field(
+        default=None, description="Provisioned cluster, the one of the stage; not together with workgroup."
+    )
     database: Name | None = Field(default=None, description="Database to load into.")
     secret: Name | None = Field(
-        default=None, description="Secrets Manager name of the database user's password; by default IAM is asked."
+        default=None,
+        description="Secrets Manager name of the database user's password, beginning with lakeshift/ or the stage's; "
+        "by default IAM is asked.",
     )
     db_user: Name | None = Field(
-        default=None, description="Database user of a cluster, for temporary credentials; not together with secret."
+        default=None,
+        description="Database user of the cluster, the one of the stage, for temporary credentials; not together with "
+        "secret.",
     )
     schema_name: str = Field(
         default="{dataset}",

@@ -54,9 +54,9 @@ class Parameters(Construct):
         """ARN of the provisioned cluster."""
         return self._arn("redshift", "cluster", self.cluster.value_as_string, ArnFormat.COLON_RESOURCE_NAME)
 
-    def database_arn(self) -> str:
-        """ARN of the database inside the provisioned cluster."""
-        name = f"{self.cluster.value_as_string}/{self.database_name.value_as_string}"
+    def databases_arn(self) -> str:
+        """ARN of all databases inside the provisioned cluster: the parameter is only the default of a config."""
+        name = f"{self.cluster.value_as_string}/*"
         return self._arn("redshift", "dbname", name, ArnFormat.COLON_RESOURCE_NAME)
 
     def db_user_arn(self) -> str:

@@ -160,6 +160,7 @@ _CATALOG = (
 )
 _DATA_KEY = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey")
 _STATEMENTS = ("redshift-data:BatchExecuteStatement", "redshift-data:ExecuteStatement")
+_ANY_DATABASE = "A configuration names the database of its target; the cluster is fixed."
 
 
 class Permissions:
@@ -183,7 +184,7 @@ class Permissions:
                 yield from self._objects(item) if isinstance(item, Objects) else self._items(item)
         yield self.data_key()
         if verb in SECRET_READERS:
-            yield self._secrets_of_configurations()
+            yield self.secrets_of_configurations()
 
     def _catalog(self) -> Permission:
         """Entries of the stage's own databases.
@@ -219,6 +220,19 @@ class Permissions:
             PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[self._parameters.secret_arn()])
         )
 
+    def secrets_of_configurations(self) -> Permission:
+        """The secrets that a configuration may name, of its source or of its target."""
+        arn = Stack.of(self._parameters).format_arn(
+            service="secretsmanager",
+            resource="secret",
+            resource_name="lakeshift/*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        return Permission(
+            PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[arn]),
+            wildcard="A configuration names its secrets; only names that begin with lakeshift/ are open.",
+        )
+
     def redshift_secret(self) -> Iterator[Permission]:
         """The secret of the warehouse's user, which the Data API reads as its caller."""
         arn = self._parameters.redshift_secret_arn()
@@ -229,8 +243,10 @@ class Permissions:
 
         https://docs.aws.amazon.com/redshift/latest/mgmt/data-api-iam.html
         """
-        resources = [self._parameters.db_user_arn(), self._parameters.database_arn()]
-        yield Permission(PolicyStatement(actions=["redshift:GetClusterCredentials"], resources=resources))
+        resources = [self._parameters.db_user_arn(), self._parameters.databases_arn()]
+        yield Permission(
+            PolicyStatement(actions=["redshift:GetClusterCredentials"], resources=resources), wildcard=_ANY_DATABASE
+        )
 
     def workgroup(self) -> Iterator[Permission]:
         """Statements and credentials on the serverless workgroup."""
@@ -242,8 +258,9 @@ class Permissions:
         yield Permission(PolicyStatement(actions=[*_STATEMENTS], resources=[self._parameters.cluster_arn()]))
         yield Permission(
             PolicyStatement(
-                actions=["redshift:GetClusterCredentialsWithIAM"], resources=[self._parameters.database_arn()]
-            )
+                actions=["redshift:GetClusterCredentialsWithIAM"], resources=[self._parameters.databases_arn()]
+            ),
+            wildcard=_ANY_DATABASE,
         )
 
     def read_objects(self, bucket: BucketName, keys: str) -> Permission:
@@ -295,18 +312,6 @@ class Permissions:
         # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
         only = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [item.keys]}} if item.keys else None
         yield Permission(PolicyStatement(actions=[*reads, *writes], resources=[arn], conditions=only))
-
-    def _secrets_of_configurations(self) -> Permission:
-        arn = Stack.of(self._parameters).format_arn(
-            service="secretsmanager",
-            resource="secret",
-            resource_name="lakeshift/*",
-            arn_format=ArnFormat.COLON_RESOURCE_NAME,
-        )
-        return Permission(
-            PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[arn]),
-            wildcard="A configuration names the secret of its source; only names that begin with lakeshift/ are open.",
-        )
 
 
 def own_statements() -> Permission:

@@ -7,7 +7,7 @@ from constructs import Construct
 from infra.config import StageName
 from infra.constructs.acknowledge import Permission, grant
 from infra.constructs.functions import Step, Steps
-from infra.constructs.permissions import WAREHOUSE_USERS, own_statements
+from infra.constructs.permissions import WAREHOUSE_USERS, Permissions, own_statements
 
 
 class Warehouse(Construct):
@@ -17,7 +17,9 @@ class Warehouse(Construct):
     and in lower case: it is the user's name, and a stack that is deployed anew must find its tables as their owner.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, stage: StageName, steps: Steps) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, stage: StageName, steps: Steps, permissions: Permissions
+    ) -> None:
         super().__init__(scope, construct_id)
         users = [step for verb, step in steps.by_verb.items() if verb in WAREHOUSE_USERS]
         self.role = Role(
@@ -28,6 +30,7 @@ class Warehouse(Construct):
             assumed_by=CompositePrincipal(*(ArnPrincipal(step.role.role_arn) for step in users)),
         )
         grant(self.role, own_statements())
+        grant(self.role, permissions.secrets_of_configurations())
         for step in users:
             self._open_to(step)
 

@@ -49,7 +49,7 @@ class PipelineStack(Stack):
         )
         self.dead_letters = DeadLetters(self, "DeadLetters", key=data.keys.operations).queue
         self._starters()
-        self.warehouse = Warehouse(self, "Warehouse", stage=stage.name, steps=self.steps)
+        self.warehouse = Warehouse(self, "Warehouse", stage=stage.name, steps=self.steps, permissions=self.permissions)
         self._optional_access()
         self._outputs()
 

@@ -172,6 +172,26 @@ def _redshift_data(operation: str, body: Body) -> Iterator[Need]:
         # The ARN holds the workgroup's id, which only AWS knows.
         resource = arn("redshift-serverless", "workgroup/00000000-0000-0000-0000-000000000000")
     yield f"redshift-data:{operation}", resource
+    if operation in ("ExecuteStatement", "BatchExecuteStatement"):
+        yield from _database_user(resource, body)
+
+
+def _database_user(warehouse: str, body: Body) -> Iterator[Need]:
+    """The Data API gets the credentials of the database user as its caller.
+
+    https://docs.aws.amazon.com/redshift/latest/mgmt/data-api-iam.html
+    """
+    cluster, user = body.get("ClusterIdentifier"), body.get("DbUser")
+    database = arn("redshift", f"dbname:{cluster}/{body.get('Database')}")
+    if "SecretArn" in body:
+        yield from _secrets("GetSecretValue", {"SecretId": body["SecretArn"]})
+    elif not cluster:
+        yield "redshift-serverless:GetCredentials", warehouse
+    elif user:
+        yield "redshift:GetClusterCredentials", arn("redshift", f"dbuser:{cluster}/{user}")
+        yield "redshift:GetClusterCredentials", database
+    else:
+        yield "redshift:GetClusterCredentialsWithIAM", database
 
 
 def _sts(operation: str, body: Body) -> Iterator[Need]:

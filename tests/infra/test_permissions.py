@@ -13,7 +13,7 @@ from tests.infra.templates import Assembly, text
 SECRETS = "arn:aws:secretsmanager:region:account:secret:"
 WORKGROUP = "arn:aws:redshift-serverless:region:account:workgroup/RedshiftServerlessWorkgroupId [HasWorkgroup]"
 CLUSTER = "arn:aws:redshift:region:account:cluster:RedshiftClusterIdentifier [HasCluster]"
-DATABASE = "arn:aws:redshift:region:account:dbname:RedshiftClusterIdentifier/DatabaseName [HasCluster]"
+DATABASE = "arn:aws:redshift:region:account:dbname:RedshiftClusterIdentifier/* [HasCluster]"
 OWNER = "* if redshift-data:statement-owner-iam-userid=${aws:userid}"
 VIA = "kms:ViaService=dynamodb.region.amazonaws.com,s3.region.amazonaws.com"
 
@@ -79,6 +79,7 @@ WAREHOUSE = {
     "redshift:GetClusterCredentials arn:aws:redshift:region:account:dbuser:RedshiftClusterIdentifier/RedshiftDbUser "
     "[HasRedshiftDbUser]",
     f"secretsmanager:GetSecretValue {SECRETS}RedshiftSecretName-?????? [HasRedshiftSecret]",
+    f"secretsmanager:GetSecretValue {SECRETS}lakeshift/*",
 }
 DATA_KEY = {f"kms:{action} KeysData if {VIA}" for action in ("Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey")}
 TRACES = {"xray:PutTelemetryRecords *", "xray:PutTraceSegments *"}

@@ -16,10 +16,16 @@ from tests.localcloud.aws.conftest import start, stop
 from tests.localcloud.aws.templates import CHAIN_CODE, AssemblyWriter, chain
 
 TABLE = "arn:aws:dynamodb:us-east-1:123456789012:table/"
+CLUSTERS = "arn:aws:redshift:us-east-1:123456789012:"
+WORKGROUP = "arn:aws:redshift-serverless:us-east-1:123456789012:workgroup/00000000-0000-0000-0000-000000000000"
 
 
 def request(service: str, method: str, path: str, query: str = "", target: str = "", **body: Any) -> Request:
     return Request(service, method, path, query, target, json.dumps(body).encode() if target else b"")
+
+
+def statement(operation: str, **body: Any) -> Request:
+    return request("redshift-data", "POST", "/", target=f"RedshiftData.{operation}", **body)
 
 
 @pytest.mark.parametrize(
@@ -49,8 +55,37 @@ def request(service: str, method: str, path: str, query: str = "", target: str =
             [("lambda:InvokeFunction", "arn:aws:lambda:us-east-1:123456789012:function:f")],
         ),
         (
-            request("redshift-data", "POST", "/", target="RedshiftData.ExecuteStatement", ClusterIdentifier="c"),
-            [("redshift-data:ExecuteStatement", "arn:aws:redshift:us-east-1:123456789012:cluster:c")],
+            statement("DescribeStatement", Id="1"),
+            [("redshift-data:DescribeStatement", "*")],
+        ),
+        (
+            statement("ExecuteStatement", ClusterIdentifier="c", Database="d"),
+            [
+                ("redshift-data:ExecuteStatement", f"{CLUSTERS}cluster:c"),
+                ("redshift:GetClusterCredentialsWithIAM", f"{CLUSTERS}dbname:c/d"),
+            ],
+        ),
+        (
+            statement("BatchExecuteStatement", ClusterIdentifier="c", Database="d", DbUser="u"),
+            [
+                ("redshift-data:BatchExecuteStatement", f"{CLUSTERS}cluster:c"),
+                ("redshift:GetClusterCredentials", f"{CLUSTERS}dbuser:c/u"),
+                ("redshift:GetClusterCredentials", f"{CLUSTERS}dbname:c/d"),
+            ],
+        ),
+        (
+            statement("ExecuteStatement", WorkgroupName="w", Database="d"),
+            [
+                ("redshift-data:ExecuteStatement", WORKGROUP),
+                ("redshift-serverless:GetCredentials", WORKGROUP),
+            ],
+        ),
+        (
+            statement("ExecuteStatement", WorkgroupName="w", Database="d", SecretArn="lakeshift/password"),
+            [
+                ("redshift-data:ExecuteStatement", WORKGROUP),
+                ("secretsmanager:GetSecretValue", "lakeshift/password"),
+            ],
         ),
         (
             Request("sts", "POST", "/", "", "", b"Action=AssumeRole&RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fw"),
