@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 from moto.iam.exceptions import NotFoundException
 
 from localcloud.aws import policies, roles
-from localcloud.aws.permissions import Request, UnknownRequestError, needed
+from localcloud.aws.permissions import Request, UnknownRequestError, missing_object, needed
 
 REQUEST_ID = ("x-amzn-requestid", "00000000-0000-0000-0000-000000000403")
 CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/[^/]+/([^/]+)/")
@@ -49,8 +49,18 @@ def denial(role: str, request: Request) -> str | None:
         return f"the local twin does not know which permission {error} needs"
     for action, resource in needs:
         if not policies.allowed(role, action, resource) or not _trusted(role, action, resource):
-            return f"User: {role} is not authorized to perform: {action} on resource: {resource}"
+            return _not_authorized(role, action, resource)
+    # Who may not list is not told that there is nothing; the key is the prefix that would be listed:
+    # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html, https://github.com/ceph/ceph/pull/68577
+    if (missing := missing_object(request)) and not policies.allowed(
+        role, "s3:ListBucket", missing[0], {"s3:prefix": missing[1]}
+    ):
+        return _not_authorized(role, "s3:ListBucket", missing[0])
     return None
+
+
+def _not_authorized(role: str, action: str, resource: str) -> str:
+    return f"User: {role} is not authorized to perform: {action} on resource: {resource}"
 
 
 def _trusted(role: str, action: str, resource: str) -> bool:

@@ -118,6 +118,19 @@ def _s3_object(request: Request, bucket: str, key: str, flags: Mapping[str, Any]
         yield ("kms:GenerateDataKey" if action == "PutObject" else "kms:Decrypt"), kms_key
 
 
+def missing_object(request: Request) -> tuple[str, str] | None:
+    """ARN of the bucket and key of an object that is asked for and not there."""
+    bucket, _, key = unquote(request.path).lstrip("/").partition("/")
+    asked = request.service == "s3" and request.method in ("GET", "HEAD") and key and not request.query
+    if not asked:
+        return None
+    try:
+        found = s3_backends[ACCOUNT]["aws"].get_object(bucket, key)
+    except MissingBucket:
+        return None
+    return None if found else (f"arn:aws:s3:::{bucket}", key)
+
+
 def bucket_key(bucket: str) -> str | None:
     """The ARN of the KMS key that a bucket encrypts with by default."""
     try:

@@ -1,7 +1,8 @@
 """Evaluates IAM identity policies: may this role do this action on this resource?
 
 Explicit Deny wins, then Allow is needed: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html.
-Conditions are taken as met; resource policies, boundaries and service control policies are not evaluated.
+Conditions are taken as met, unless their key's value is given; resource policies, boundaries and service control
+policies are not evaluated.
 """
 
 from __future__ import annotations
@@ -18,11 +19,17 @@ from moto.iam.models import iam_backends
 from localcloud.aws.settings import ACCOUNT
 
 Statement = Mapping[str, Any]
+_NOTHING: Mapping[str, str] = {}
 
 
-def allowed(role_arn: str, action: str, resource: str) -> bool:
-    """Whether the role's policies allow `action` (e.g. s3:GetObject) on `resource` (an ARN, or *)."""
-    matching = [each for each in _statements(role_arn) if _covers(each, action, resource)]
+def allowed(role_arn: str, action: str, resource: str, context: Mapping[str, str] = _NOTHING) -> bool:
+    """Whether the role's policies allow `action` (e.g. s3:GetObject) on `resource` (an ARN, or *).
+
+    Args:
+        context: values of condition keys; only StringLike and StringLikeIfExists compare with them.
+    """
+    covering = [each for each in _statements(role_arn) if _covers(each, action, resource)]
+    matching = [each for each in covering if _holds(each, context)]
     effects = {each["Effect"] for each in matching}
     return "Allow" in effects and "Deny" not in effects
 
@@ -54,6 +61,12 @@ def _covers(statement: Statement, action: str, resource: str) -> bool:
     return _selected(statement, "Action", action, ignore_case=True) and (
         resource == "*" or _selected(statement, "Resource", resource, ignore_case=False)
     )
+
+
+def _holds(statement: Statement, context: Mapping[str, str]) -> bool:
+    conditions = statement.get("Condition", {})
+    tests = conditions.get("StringLike", {}) | conditions.get("StringLikeIfExists", {})
+    return all(_any_match(tests[key], value, ignore_case=False) for key, value in context.items() if key in tests)
 
 
 def _selected(statement: Statement, element: str, value: str, *, ignore_case: bool) -> bool:

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from localcloud.aws.deploy import deploy
 from localcloud.aws.permissions import Request, UnknownRequestError, needed
@@ -191,6 +193,44 @@ def test_a_role_is_assumed_only_by_those_it_trusts(guarded: Cloud) -> None:
     refused, error = guarded.invoke(guarded.function(ASSUME, Role=caller), stranger)
     assert error == "Unhandled"
     assert f"sts:AssumeRole on resource: {stranger}" in refused["errorMessage"]
+
+
+@pytest.mark.parametrize(
+    ("listing", "code"),
+    [
+        ({"Resource": "arn:aws:s3:::other"}, "AccessDenied"),
+        ({"Resource": "*"}, "NoSuchKey"),
+        ({"Resource": "*", "Condition": {"StringLike": {"s3:prefix": "runs/*"}}}, "NoSuchKey"),
+        ({"Resource": "*", "Condition": {"StringLike": {"s3:prefix": ["raw/*", "plans/*"]}}}, "AccessDenied"),
+        ({"Resource": "*", "Condition": {"StringLikeIfExists": {"s3:prefix": "raw/*"}}}, "AccessDenied"),
+    ],
+)
+def test_that_an_object_is_missing_is_told_to_those_who_may_list_it(
+    guarded: Cloud, listing: dict[str, Any], code: str
+) -> None:
+    role = role_for(guarded, {"AWS": "*"}, "s3:GetObject")
+    statement = {"Effect": "Allow", "Action": "s3:ListBucket", **listing}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    guarded.client("iam").put_role_policy(RoleName=role.rpartition("/")[2], PolicyName="list", PolicyDocument=policy)
+    bucket = guarded.bucket()
+    guarded.client("s3").put_object(Bucket=bucket, Key="runs/there", Body=b"1")
+    s3 = acting_as(guarded, role)
+    assert s3.get_object(Bucket=bucket, Key="runs/there")["Body"].read() == b"1"
+    with pytest.raises(ClientError) as refused:
+        s3.get_object(Bucket=bucket, Key="runs/missing")
+    assert refused.value.response["Error"]["Code"] == code
+
+
+def acting_as(cloud: Cloud, role: str) -> Any:
+    given = cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    return boto3.client(
+        "s3",
+        endpoint_url=cloud.url,
+        region_name="us-east-1",
+        aws_access_key_id=given["AccessKeyId"],
+        aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token=given["SessionToken"],
+    )
 
 
 def test_the_tests_own_state_machines_still_run(guarded: Cloud) -> None:
