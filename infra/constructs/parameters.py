@@ -31,14 +31,14 @@ class Parameters(Construct):
         self.workgroup_id = self._text(
             "RedshiftServerlessWorkgroupId", "*", "Id at the end of the workgroup's ARN; narrows the permissions to it"
         )
-        self.redshift_secret = self._text(
-            "RedshiftSecretName", "", "Secrets Manager secret of the database user, or empty for the functions' role"
+        self.redshift_secret = self._secret_name(
+            "RedshiftSecretName", "Secrets Manager secret of the database user, or empty for the functions' role"
         )
         self.db_user = self._text(
             "RedshiftDbUser", "", "Database user of the provisioned cluster, or empty for the functions' role"
         )
         accept(Stack.of(self), "CloudFormation-Validate::W2509", "The parameter holds the name of a secret, no secret.")
-        self.secret = self._text("BigQuerySecretName", "", "Secrets Manager secret with the BigQuery credentials")
+        self.secret = self._secret_name("BigQuerySecretName", "Secrets Manager secret with the BigQuery credentials")
         accept(Stack.of(self), "CloudFormation-Validate::W2509", "The parameter holds the name of a secret, no secret.")
         self.has_cluster = self._is_set("HasCluster", self.cluster)
         self.has_workgroup = self._is_set("HasWorkgroup", self.workgroup)
@@ -89,6 +89,13 @@ class Parameters(Construct):
 
     def _text(self, name: str, default: str, description: str) -> CfnParameter:
         return CfnParameter(Stack.of(self), name, type="String", default=default, description=description)
+
+    def _secret_name(self, name: str, description: str) -> CfnParameter:
+        """A name: the permissions are made of it, and an ARN inside another one would permit nothing."""
+        secret = self._text(name, "", description)
+        secret.allowed_pattern = "[^:]*"
+        secret.constraint_description = "the name of a secret, not its ARN"
+        return secret
 
     def _number(self, name: str, default: int, description: str) -> CfnParameter:
         return CfnParameter(

@@ -1,6 +1,7 @@
 """Functions, machines, rules and the Glue job of the stateless stack."""
 
 import hashlib
+import re
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -95,6 +96,14 @@ def pipeline(stage: str, assembly: Assembly) -> Template:
 def test_parameters_keep_their_names_and_defaults(pipeline: Template) -> None:
     found = {name: item["Default"] for name, item in pipeline.body["Parameters"].items()}
     assert found == PARAMETERS
+
+
+@pytest.mark.parametrize("name", ["BigQuerySecretName", "RedshiftSecretName"])
+def test_a_secret_is_given_by_its_name_because_the_permission_is_made_of_it(pipeline: Template, name: str) -> None:
+    pattern = pipeline.body["Parameters"][name]["AllowedPattern"]
+    names = ("", "lakeshift/bigquery", "redshift!analytics-admin", "a_+=.@-B1")
+    assert all(re.fullmatch(pattern, allowed) for allowed in names)
+    assert not re.fullmatch(pattern, "arn:aws:secretsmanager:us-east-1:111122223333:secret:lakeshift/bigquery-a1B2c3")
 
 
 def test_outputs_tell_the_cli_where_everything_is(pipeline: Template) -> None:
