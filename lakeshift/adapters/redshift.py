@@ -28,13 +28,23 @@ from lakeshift.ports import Statement
 if TYPE_CHECKING:
     from mypy_boto3_redshift_data import RedshiftDataAPIServiceClient
 
-_BUSY = frozenset({"ActiveStatementsExceededException", "ActiveSessionsExceededException", "ThrottlingException"})
+_BUSY = frozenset(
+    {
+        "ActiveStatementsExceededException",
+        "ActiveSessionsExceededException",
+        # Too many wait for the end of one statement, as deliveries of one step do.
+        # https://docs.aws.amazon.com/redshift-data/latest/APIReference/API_DescribeStatement.html
+        "ActiveWaitingRequestsExceededException",
+        "ThrottlingException",
+    }
+)
 _ENDED = frozenset({"FINISHED", "FAILED", "ABORTED"})
-# Two transactions met: both wrote (error 1023), or one replaced the table that the other was about to open.
+# Two transactions met: both wrote (error 1023), one replaced the table that the other was about to open, or made it
+# after the other's snapshot (error 1018).
 # https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation-serializable-isolation-troubleshooting.html
 _TRANSIENT = re.compile(
-    r"serializable isolation violation|conflict with concurrent transaction|could not open relation with OID"
-    r"|deadlock detected"
+    r"serializable isolation violation|\b1018\b.*relation does not exist|conflict with concurrent transaction"
+    r"|could not open relation with OID|deadlock detected"
     # The cluster was restarted, resized or patched under the statement.
     r"|cancelled on system's request|terminating connection|connection (was )?(closed|reset|terminated)"
     r"|system is (shutting down|starting up|in recovery)|cluster .*(restart|paused|resum)",

@@ -173,24 +173,38 @@ def applied(plan: TablePlan, *, records: bool) -> list[str]:
     goes = merge.deletes or records
     deletes = [f"DELETE FROM {target}\nUSING {gone}\nWHERE {_same(merge.key, target, gone)}"] if goes else []
     return [
-        *([f"CREATE TABLE {gone} AS\n{_gone(plan, records=records)}"] if goes else []),
-        f"CREATE TABLE {_kept(plan)} AS\n{_before(plan, gone if goes else '')}",
+        *(_filled(gone, _gone(plan, gone, records=records)) if goes else []),
+        *_filled(_kept(plan), _before(plan, gone if goes else "")),
         _merged(plan),
         _whole(plan),
         *deletes,
     ]
 
 
-def _gone(plan: TablePlan, *, records: bool) -> str:
+def _filled(name: str, parts: Sequence[str]) -> list[str]:
+    """A table of the rows of all parts.
+
+    No UNION: a DECIMAL that comes out of one has 19 digits at most.
+    https://docs.aws.amazon.com/redshift/latest/dg/r_numeric_computations201.html
+    """
+    first, *others = parts
+    return [f"CREATE TABLE {name} AS\n{first}", *(f"INSERT INTO {name}\n{part}" for part in others)]
+
+
+def _gone(plan: TablePlan, gone: str, *, records: bool) -> list[str]:
+    """The keys of rows that go, each once."""
     key = _merge(plan).key
     target = sql.in_schema(plan, plan.target.table)
-    parts = []
-    if _merge(plan).deletes:
-        join = f"LEFT JOIN {_keys(plan)} AS ls_k ON {_same(key, 'ls_t', 'ls_k')}"
-        parts.append(f"SELECT {_of('ls_t', key)}\nFROM {target} AS ls_t {join}\nWHERE ls_k.{quoted(key[0])} IS NULL")
+    if not _merge(plan).deletes:
+        return [_left_out(plan, quarantine.staging_name(plan))]
+    join = f"LEFT JOIN {_keys(plan)} AS ls_k ON {_same(key, 'ls_t', 'ls_k')}"
+    names, absent = _of("ls_t", key), quoted(key[0])
+    parts = [f"SELECT DISTINCT {names}\nFROM {target} AS ls_t {join}\nWHERE ls_k.{absent} IS NULL"]
     if records:
-        parts.append(_left_out(plan, quarantine.staging_name(plan)))
-    return "\nUNION\n".join(parts)
+        left = f"({_left_out(plan, quarantine.staging_name(plan))}) AS ls_q"
+        join = f"LEFT JOIN {gone} AS ls_g ON {_same(key, 'ls_q', 'ls_g')}"
+        parts.append(f"SELECT {_of('ls_q', key)}\nFROM {left} {join}\nWHERE ls_g.{absent} IS NULL")
+    return parts
 
 
 def _left_out(plan: TablePlan, table: str) -> str:
@@ -199,7 +213,7 @@ def _left_out(plan: TablePlan, table: str) -> str:
     return f"SELECT DISTINCT {key}\nFROM {name}\nWHERE {quoted(ACTION)} = {literal(QUARANTINED)}"
 
 
-def _before(plan: TablePlan, gone: str) -> str:
+def _before(plan: TablePlan, gone: str) -> list[str]:
     """Rows of the target that change or go as they are now; those that come, marked."""
     key, columns = _merge(plan).key, _columns(plan)
     target, staged = sql.in_schema(plan, plan.target.table), _staged(plan)
@@ -217,7 +231,7 @@ def _before(plan: TablePlan, gone: str) -> str:
             f"{old}\nFROM {target} AS ls_t INNER JOIN {gone} AS ls_g ON {_same(key, 'ls_t', 'ls_g')} "
             f"LEFT JOIN {staged} AS ls_s ON {both}\nWHERE ls_s.{quoted(key[0])} IS NULL"
         )
-    return "\nUNION ALL\n".join(parts)
+    return parts
 
 
 def _merged(plan: TablePlan) -> str:
@@ -241,7 +255,7 @@ def _whole(plan: TablePlan) -> str:
 
 
 def settled(plan: TablePlan, *, records: bool) -> list[str]:
-    """A table of the keys whose records in the quarantine table are void: read anew, or gone."""
+    """A table of the keys whose records in the quarantine table are void, read anew or gone; some stand there twice."""
     key = _merge(plan).key
     names = [sql.staging_name(plan), *([quarantine.staging_name(plan)] if records else [])]
     parts = [f"SELECT {_names(key)} FROM {sql.in_schema(plan, name)}" for name in names]
@@ -249,7 +263,7 @@ def settled(plan: TablePlan, *, records: bool) -> list[str]:
         recorded = sql.in_schema(plan, quarantine.table_name(plan))
         join = f"LEFT JOIN {_keys(plan)} AS ls_k ON {_same(key, 'ls_q', 'ls_k')}"
         parts.append(f"SELECT {_of('ls_q', key)} FROM {recorded} AS ls_q {join} WHERE ls_k.{quoted(key[0])} IS NULL")
-    return [f"CREATE TABLE {_aside(plan, 'read')} AS\n" + "\nUNION\n".join(parts)]
+    return _filled(_aside(plan, "read"), parts)
 
 
 def is_settled(plan: TablePlan) -> str:

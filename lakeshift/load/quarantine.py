@@ -94,6 +94,11 @@ def standing(plan: TablePlan) -> str:
     return f"SELECT table_name FROM svv_tables WHERE table_schema = {schema} AND table_name IN ({names})"
 
 
+def count_records(plan: TablePlan) -> str:
+    """Records of this run."""
+    return f"SELECT COUNT(*) FROM {sql.in_schema(plan, staging_name(plan))}"
+
+
 def count(plan: TablePlan) -> str:
     """Rows that are left out by the records of this run."""
     row = f"{quoted(FILE)} || ':' || CAST({quoted(ROW)} AS VARCHAR(20))"

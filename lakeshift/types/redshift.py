@@ -201,7 +201,8 @@ def super_risk(column: Column) -> str:
 def as_json_text(column: Column) -> RedshiftType:
     """A nested column as the text of its JSON. Raises nothing: the function refuses what is too long.
 
+    Of NULL it makes the text `null`, which no nested value has.
     https://docs.aws.amazon.com/redshift/latest/dg/JSON_SERIALIZE.html
     """
     note = "; ".join(filter(None, ("JSON text", nested_note(column), column.note)))
-    return RedshiftType(TEXT, "SUPER", "JSON_SERIALIZE({column})", note, _LONG_TEXT)
+    return RedshiftType(TEXT, "SUPER", "NULLIF(JSON_SERIALIZE({column}), 'null')", note, _LONG_TEXT)

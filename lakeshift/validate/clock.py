@@ -50,7 +50,11 @@ def zoned_time_text(raw: object) -> str:
 
 
 def moment_text(raw: object) -> str:
-    """A date and time without a zone, from microseconds since 1970-01-01 or a text."""
+    """A date and time without a zone, from microseconds since 1970-01-01 or a text, behind which a Z may stand.
+
+    Of nested values Redshift may write ISO strings, those with a Z:
+    https://docs.aws.amazon.com/redshift/latest/dg/serializing-complex-JSON.html
+    """
     return _moment_text(raw, zoned=False)
 
 
@@ -63,7 +67,7 @@ def _moment_text(raw: object, *, zoned: bool) -> str:
     if (count := _counted(raw)) is not None:
         return str(np.datetime64(count, "us"))
     found = _matched(_MOMENT, raw)
-    if found["zone"] and not zoned:
+    if not zoned and (found["zone"] or "Z").upper() != "Z":
         raise ValueError("a moment with a zone")
     days = int(_days(found["date"]).astype(np.int64))
     return str(np.datetime64(days * _WHOLE_DAY + _micros(found) - _offset(found["zone"] or "Z"), "us"))

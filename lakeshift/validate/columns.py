@@ -50,6 +50,14 @@ class Checked:
         return self.source.kind in _NESTED or self.source.kind is Kind.JSON
 
     @property
+    def is_json_in_super(self) -> bool:
+        """True for JSON whose `null` is NULL in the target.
+
+        JSON_SERIALIZE prints both alike: https://docs.aws.amazon.com/redshift/latest/dg/JSON_SERIALIZE.html
+        """
+        return self.source.kind is Kind.JSON and self.handling is not Handling.JSON_TEXT
+
+    @property
     def is_exact_text(self) -> bool:
         """True for a DECIMAL that travels as text, since its digits fit no DECIMAL of Redshift."""
         return self.source.kind is Kind.DECIMAL and not fits_decimal(self.source)
@@ -120,10 +128,14 @@ def _inside(source: Column, lake: Column, path: str, way: _Way) -> Iterator[tupl
 def value(batch: pa.RecordBatch, one: Checked) -> pa.Array:
     """The lake's value of a target column, in each row; BYTES that stand as base64 inside nested columns are decoded.
 
+    The null of JSON is NULL where the target holds JSON in SUPER.
+
     Args:
         batch: of the lake, or of a child table.
     """
     found = _field(batch.column(one.lake[0]), one.lake[1:])
+    if one.is_json_in_super:
+        return _without_null(layout.plain(found))
     return _decoded(found) if one.source.kind is Kind.BYTES and len(one.lake) > 1 else found
 
 
@@ -132,6 +144,12 @@ def _field(array: pa.Array, names: Sequence[str]) -> pa.Array:
     for name in names:
         array = pc.struct_field(array, array.type.get_field_index(name))
     return array
+
+
+def _without_null(texts: pa.Array) -> pa.Array:
+    """JSON texts, NULL for `null`."""
+    null = pc.equal(pc.ascii_trim_whitespace(texts), pa.scalar("null", texts.type))
+    return pc.if_else(null, pa.scalar(None, texts.type), texts) if pc.any(null).as_py() else texts
 
 
 def _decoded(array: pa.Array) -> pa.Array:

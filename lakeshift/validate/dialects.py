@@ -161,7 +161,13 @@ def _redshift_readable(one: Checked, value: str) -> str:
     if one.source.kind is Kind.BYTES:
         return f"TO_HEX({value})"
     as_text = one.handling is Handling.JSON_TEXT or one.is_exact_text or one.source.kind in {Kind.STRING, Kind.INTERVAL}
-    return value if as_text else f"JSON_SERIALIZE({value})" if one.is_json else REDSHIFT.canonical_text(one)
+    return (
+        value
+        if as_text
+        else f"NULLIF(JSON_SERIALIZE({value}), {_NULL})"
+        if one.is_json
+        else REDSHIFT.canonical_text(one)
+    )
 
 
 def _redshift_binary(one: Checked, text: str) -> str:
@@ -170,14 +176,20 @@ def _redshift_binary(one: Checked, text: str) -> str:
 
 
 def _redshift_nested(one: Checked, value: str) -> str:
-    """https://docs.aws.amazon.com/redshift/latest/dg/JSON_SERIALIZE_TO_VARBYTE.html"""
+    """NULL in SUPER is serialised as `null`, as the null of JSON is.
+
+    https://docs.aws.amazon.com/redshift/latest/dg/JSON_SERIALIZE.html and
+    https://docs.aws.amazon.com/redshift/latest/dg/JSON_SERIALIZE_TO_VARBYTE.html
+    """
     if one.is_exact_text:
         return _REDSHIFT_BYTES.format(value)
     as_text = one.handling is Handling.JSON_TEXT
+    if not as_text:
+        return f"NULLIF({_SERIALIZED.format(value)}, {_REDSHIFT_BYTES.format(_NULL)})"
     if one.source.kind is Kind.JSON:
-        return _SERIALIZED.format(f"JSON_PARSE({value})" if as_text else value)
-    # The load made the text by JSON_SERIALIZE. A null of JSON stands where the lake has NULL.
-    return f"NULLIF({(_REDSHIFT_BYTES if as_text else _SERIALIZED).format(value)}, {_REDSHIFT_BYTES.format(_NULL)})"
+        return f"CASE WHEN {value} IS NOT NULL THEN {_SERIALIZED.format(f'JSON_PARSE({value})')} END"
+    # The load made the text of a nested value by JSON_SERIALIZE.
+    return _REDSHIFT_BYTES.format(value)
 
 
 REDSHIFT = Dialect(
@@ -240,6 +252,9 @@ def _bigquery_nested(one: Checked, value: str) -> str:
     if one.is_exact_text:
         # BigQuery drops zeros at the end, as the lake does.
         return f"CAST({value} AS STRING)"
+    if one.is_json_in_super:
+        # Which prints NULL and the null of JSON alike.
+        return f"NULLIF(TO_JSON_STRING({value}), 'null')"
     return text_of(one.source, value, one.path)
 
 

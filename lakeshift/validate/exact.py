@@ -85,9 +85,11 @@ def of_text(text: object, column: Column) -> Node:
         return of_text(text.decode("utf-8", "surrogateescape"), column)
     if column.kind in _NESTED and isinstance(text, str):
         try:
-            return _of_json(parsed(text), column)
+            found = parsed(text)
         except ValueError:
             return Leaf("text", text)
+        # Text that says null is not NULL.
+        return _of_json(found, column) if found is not None else _plain(found)
     return _leaf(column.kind, text)
 
 

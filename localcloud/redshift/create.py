@@ -30,6 +30,8 @@ from localcloud.redshift.types import ColumnType, build_type, parse_type
 if TYPE_CHECKING:
     from localcloud.redshift.session import Session
 
+_SET_DIGITS = 19
+
 
 def create(session: Session, reader: TokenReader) -> Result:
     reader.expect("CREATE")
@@ -146,11 +148,24 @@ def _create_from_query(
 ) -> Result:
     query = compile_query(reader.rest(), session)
     columns = query_columns(session, query)
+    _check_set_operation(query, columns)
     if names and len(names) != len(columns):
         raise RedshiftError("CREATE TABLE AS specifies the wrong number of column names", code="42601")
     columns = [replace(column, name=new) for column, new in zip(columns, names or query.names, strict=True)]
     definition = _define(session, name, columns, attributes)
     return insert_rows(session, name, definition.columns, query_rows(query))
+
+
+def _check_set_operation(query: Query, columns: list[Column]) -> None:
+    """A DECIMAL that a set operation gives has 19 digits at most, says the guide.
+
+    https://docs.aws.amazon.com/redshift/latest/dg/r_numeric_computations201.html
+    """
+    long = [column.name for column in columns if (column.type.precision or 0) > _SET_DIGITS]
+    if long and isinstance(query.typed, exp.SetOperation):
+        raise NotInTwinError(
+            f'a table of a set operation with the DECIMAL "{long[0]}" of more than {_SET_DIGITS} digits'
+        )
 
 
 def query_columns(session: Session, query: Query) -> list[Column]:

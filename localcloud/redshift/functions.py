@@ -64,9 +64,10 @@ TEMPLATES = {
     "SHA1": "sha1(_0)",
     "FUNC_SHA1": "sha1(_0)",
     "JSON_PARSE": "twin_json_parse(CAST(_0 AS VARCHAR))",
+    # NULL too has a text: https://docs.aws.amazon.com/redshift/latest/dg/JSON_SERIALIZE.html
     "JSON_SERIALIZE": f"CASE WHEN strlen(CAST(_0 AS VARCHAR)) > 65535 THEN error({_TOO_LONG}) "
-    "ELSE CAST(_0 AS VARCHAR) END",
-    "JSON_SERIALIZE_TO_VARBYTE": "encode(CAST(_0 AS VARCHAR))",
+    "ELSE COALESCE(CAST(_0 AS VARCHAR), 'null') END",
+    "JSON_SERIALIZE_TO_VARBYTE": "encode(COALESCE(CAST(_0 AS VARCHAR), 'null'))",
     "CAN_JSON_PARSE": "json_valid(_0)",
     "JSON_TYPEOF": f"CASE WHEN {_KIND} = 'VARCHAR' THEN 'string' "
     f"WHEN {_KIND} IN ('BIGINT', 'UBIGINT', 'HUGEINT', 'DOUBLE', 'DECIMAL') THEN 'number' ELSE lower({_KIND}) END",

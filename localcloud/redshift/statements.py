@@ -28,8 +28,12 @@ class SubStatement:
 
     @property
     def rows(self) -> int:
-        """Rows returned or affected; those of a result that a restart has lost too."""
-        return self.result.rows_affected if self.result else self.kept_rows
+        """Rows returned or affected; those of a result that a restart has lost too.
+
+        Of a COPY it is 0, as it has been seen to be: https://github.com/aws/aws-sdk/issues/356
+        """
+        rows = self.result.rows_affected if self.result else self.kept_rows
+        return min(rows, 0) if self.sql.lstrip()[:5].upper() == "COPY " else rows
 
     @property
     def has_rows(self) -> bool:

@@ -294,6 +294,40 @@ def test_a_rollback_puts_the_target_back(session: Session) -> None:
     assert tables(session) == {"orders"}
 
 
+def test_all_digits_of_a_decimal_come_back(session: Session) -> None:
+    """A UNION has 19 of them: https://docs.aws.amazon.com/redshift/latest/dg/r_numeric_computations201.html"""
+    numeric = [
+        {"name": "id", "type": "NUMERIC"},
+        {"name": "at", "type": "TIMESTAMP"},
+        {"name": "paid", "type": "NUMERIC"},
+    ]
+    given = made(MergePlan(key=("id",), cursor="at", deletes=True), numeric)
+    long = "12345678901234567890123456789.123456789"
+
+    def paid(number: int, day: int) -> str:
+        return f"SELECT {number}, CAST('2024-01-{day:02} 10:00:00+00' AS TIMESTAMPTZ), CAST('{long}' AS DECIMAL(38,9))"
+
+    def rows() -> list[tuple[object, ...]]:
+        return session.execute("SELECT id, at, paid FROM shop.orders ORDER BY id").rows
+
+    fill(session, given, "orders", paid(1, 1), paid(2, 1), paid(3, 1))
+    before = rows()
+    staged(session, given, paid(1, 2), paid(4, 2))
+    for statement in [*merge.fill_keys(given, "s3://m", "role", 0), *quarantine.fill(given, "s3://m", "role")]:
+        if not statement.startswith("COPY"):
+            session.execute(statement)
+    session.execute(f"INSERT INTO {sql.in_schema(given, merge.keys_name(given))} VALUES (1), (3), (4)")
+    left_out = f"INSERT INTO {sql.in_schema(given, quarantine.staging_name(given))} (id, __ls_action) VALUES "
+    # Beside the row that is in quarantine one that is gone, which nobody should take away twice.
+    session.execute(f"{left_out} (3, '{QUARANTINED}'), (2, '{QUARANTINED}')")
+    for statement in merge.applied(given, records=True):
+        session.execute(statement)
+    assert [str(one[0]) for one in rows()] == ["1.000000000", "4.000000000"]
+    for statement in merge.taken_back(given):
+        session.execute(statement)
+    assert rows() == before
+
+
 def test_a_key_is_all_that_a_table_may_have(session: Session) -> None:
     given = made(MergePlan(key=("id",)), FIELDS[:1])
     fill(session, given, "orders", "SELECT 1")

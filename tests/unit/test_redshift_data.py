@@ -98,6 +98,14 @@ def test_a_busy_warehouse_is_asked_again_after_pauses_of_full_jitter(monkeypatch
     assert len({*pauses}) == 8
 
 
+def test_too_many_that_wait_for_one_statement_are_no_failure_of_it() -> None:
+    client = sdk("redshift-data")
+    with Stubber(client) as stub:
+        stub.add_client_error("describe_statement", "ActiveWaitingRequestsExceededException")
+        with pytest.raises(TargetBusy, match="ActiveWaitingRequestsExceeded"):
+            RedshiftData(client, "dev", "wg-one", None).poll("s", 1)
+
+
 def test_an_aborted_statement_is_no_transient_failure() -> None:
     api: Any = Calls(describe_statement={"Status": "ABORTED", "Id": "s"})
     state = RedshiftData(api, "dev", "w", None).poll("s", 1)
@@ -105,8 +113,15 @@ def test_an_aborted_statement_is_no_transient_failure() -> None:
     assert "was aborted: a person, or a limit" in state.error
 
 
-def test_a_statement_under_a_restart_is_transient() -> None:
-    text = "ERROR: Query (123) cancelled on system's request"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ERROR: Query (123) cancelled on system's request",
+        "ERROR:1023 DETAIL: Serializable isolation violation on table in Redshift",
+        "ERROR: 1018 DETAIL: Relation does not exist",
+    ],
+)
+def test_a_statement_that_met_a_restart_or_another_transaction_is_transient(text: str) -> None:
     api: Any = Calls(describe_statement={"Status": "FAILED", "Error": text, "Id": "s"})
     assert RedshiftData(api, "dev", "w", None).poll("s", 1).transient
 

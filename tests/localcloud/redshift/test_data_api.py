@@ -37,7 +37,8 @@ def test_create_copy_count_and_swap(cloud: Cloud) -> None:
     cloud.s3.put_object(Bucket=BUCKET, Key="m.json", Body=manifest([entry("f.parquet", len(content))]))
     assert cloud.run("CREATE TABLE staged (id BIGINT, s SUPER)")["Status"] == "FINISHED"
     copied = cloud.run(copy_sql("staged", "m.json", "MANIFEST SERIALIZETOJSON"))
-    assert (copied["Status"], copied["ResultRows"], copied["HasResultSet"]) == ("FINISHED", 3, False)
+    # As the service has been seen to say of every COPY: https://github.com/aws/aws-sdk/issues/356
+    assert (copied["Status"], copied["ResultRows"], copied["HasResultSet"]) == ("FINISHED", 0, False)
     cloud.run("CREATE TABLE target (id BIGINT, s SUPER)")
     swapped = cloud.batch(
         "ALTER TABLE target RENAME TO target_previous",
@@ -47,9 +48,10 @@ def test_create_copy_count_and_swap(cloud: Cloud) -> None:
     assert [part["Status"] for part in swapped["SubStatements"]] == ["FINISHED"] * 3
     result = cloud.data.get_statement_result(Id=swapped["SubStatements"][2]["Id"])
     assert result["Records"] == [[{"longValue": 3}]]
+    # Of NULL too there is a text: https://docs.aws.amazon.com/redshift/latest/dg/JSON_SERIALIZE.html
     assert cloud.rows("SELECT id, JSON_SERIALIZE(s) FROM target ORDER BY id") == [
         [1, '{"a":[1]}'],
-        [2, None],
+        [2, "null"],
         [3, '{"a":[]}'],
     ]
 
@@ -63,7 +65,8 @@ def test_versioned_buckets_and_deleted_files(cloud: Cloud) -> None:
     cloud.s3.delete_object(Bucket="versions", Key="p/gone")
     cloud.run("CREATE TABLE t (id BIGINT)")
     sql = copy_sql("t", "p/", "").replace(f"s3://{BUCKET}/", "s3://versions/")
-    assert cloud.run(sql)["ResultRows"] == 1
+    assert cloud.run(sql)["Status"] == "FINISHED"
+    assert cloud.rows("SELECT COUNT(*) FROM t") == [[1]]
 
 
 def test_a_batch_is_all_or_nothing(cloud: Cloud) -> None:
@@ -391,7 +394,8 @@ def test_a_second_copy_waits_as_started(cloud: Cloud) -> None:
     second = cloud.data.execute_statement(Sql=copy_sql("t", "few.json"), **TARGET)["Id"]
     eventually(cloud.api.warehouse.traffic("dev").locks.waiting)
     assert [cloud.data.describe_statement(Id=each)["Status"] for each in (first, second)] == ["STARTED", "STARTED"]
-    assert cloud.ended(second)["ResultRows"] == 2
+    assert cloud.ended(second)["Status"] == "FINISHED"
+    assert cloud.rows("SELECT COUNT(*) FROM t") == [[4]]
     assert cloud.data.describe_statement(Id=first)["Status"] == "FINISHED"
     assert cloud.rows("SELECT COUNT(*) FROM t") == [[4]]
 
