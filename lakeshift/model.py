@@ -471,6 +471,7 @@ class TablePlan(Noun):
         stall_seconds: a reader without a message for so long is cut off and goes on from its offset.
         priority: tables with a higher one start first.
         partitions: ids of the source's partitions, where they were asked for: what a later increment compares with.
+        partition_rows: how many rows each of them had; none in plans that were written before these were kept.
         notes: what a reader should know of the table as a whole.
         children: the child tables, parents before their children.
         row_key: the table gets a column `__ls_row`, since its children need a key and it declares none.
@@ -515,6 +516,7 @@ class TablePlan(Noun):
     stall_seconds: float = 120.0
     priority: int = 0
     partitions: tuple[str, ...] = ()
+    partition_rows: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
     children: tuple[ChildPlan, ...] = ()
     row_key: bool = False

@@ -115,6 +115,7 @@ def table_plan(
         stall_seconds=migration.extract.stall_seconds,
         priority=rule.priority if rule else 0,
         partitions=tuple(partition.id for partition in table.partitions),
+        partition_rows=tuple(partition.rows for partition in table.partitions),
         notes=_notes(table, query, _percent(migration, rule), snapshot),
         children=made.children,
         row_key=made.row_key,
