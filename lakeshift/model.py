@@ -238,11 +238,13 @@ class ResultQuery(Noun):
     Attributes:
         destination: the table that holds the result.
         bytes: what the query scans by the source's own estimate, and bills.
+        max_bytes: what it may bill, if that is more: of external tables the source knows a lower bound only.
     """
 
     sql: str
     destination: TableRef
     bytes: int
+    max_bytes: int = 0
 
 
 class TargetRef(Noun):

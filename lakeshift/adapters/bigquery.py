@@ -192,7 +192,7 @@ class BigQuerySource:
         config = _settings(
             destination=query.destination.id,
             write_disposition="WRITE_TRUNCATE",
-            maximum_bytes_billed=query.bytes + query.bytes // 10 + ROOM_BYTES,
+            maximum_bytes_billed=max(query.max_bytes, query.bytes + query.bytes // 10 + ROOM_BYTES),
             use_query_cache=False,
         )
         try:

@@ -302,7 +302,8 @@ def _query(
         )
     name = f"ls_{run.rsplit('-', 1)[-1]}_{number}"
     destination = TableRef(project=entry.ref.project, dataset=views.dataset or "", table=name)
-    return ResultQuery(sql=result_sql(entry.ref, columns, row_filter), destination=destination, bytes=entry.query_bytes)
+    sql = result_sql(entry.ref, columns, row_filter)
+    return ResultQuery(sql=sql, destination=destination, bytes=entry.query_bytes, max_bytes=views.max_bytes)
 
 
 def _slices(table: SourceTable, query: ResultQuery | None, chunk_bytes: int) -> tuple[Slice, ...]:
