@@ -68,7 +68,7 @@ class Column(Noun):
         max_bytes: most bytes that a text or binary value gets room for, where the type itself says so, e.g. 36 for a
             UUID, or its values were measured.
         default: the source's DEFAULT expression, as it stands there.
-        tags: policy tags, which the plan carries.
+        tags: policy tags and data policies, which the plan carries.
         note, risk: why the type is read as it is, and which values could be lost; "" where there is nothing to say.
     """
 

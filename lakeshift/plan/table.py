@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from lakeshift.errors import ObjectUnsupported, TypeUnsupported
@@ -19,6 +19,7 @@ from lakeshift.model import (
     Depth,
     Gate,
     Handling,
+    Kind,
     Masking,
     MisfitPolicy,
     ResultQuery,
@@ -44,6 +45,8 @@ MIB = 2**20
 MAX_GROUP_ROWS = 128 * 1024
 GROUP_BYTES = 16 * MIB
 MANY_COLUMNS = 250
+# Of columns with policies, so many are named in a note.
+MOST_TAGGED = 10
 # https://cloud.google.com/bigquery/pricing#analysis_pricing_models, on demand, US
 DOLLARS_PER_TIB = 6.25
 
@@ -116,7 +119,7 @@ def table_plan(
         priority=rule.priority if rule else 0,
         partitions=tuple(partition.id for partition in table.partitions),
         partition_rows=tuple(partition.rows for partition in table.partitions),
-        notes=_notes(table, query, _percent(migration, rule), snapshot),
+        notes=(*_notes(table, query, _percent(migration, rule), snapshot), *_notes_of_masks(columns)),
         children=made.children,
         row_key=made.row_key,
         primary_key=keys.primary,
@@ -334,9 +337,33 @@ def _notes(table: SourceTable, query: ResultQuery | None, percent: float | None,
         least = "at least " if table.type == "EXTERNAL" else ""
         notes.append(f"read through a query that bills {least}{_cost(query.bytes)} on demand")
         notes.append(f"holds what the query found when it ran, after {snapshot:%Y-%m-%d %H:%M:%S} UTC")
+        notes.append("rows that row access policies hide from the service account are not found by it")
     if percent is not None:
         notes.append(f"a sample of about {percent:g} % of the rows")
     return tuple(notes)
+
+
+def _notes_of_masks(columns: Sequence[Column]) -> Iterator[str]:
+    """Who may see a column masked only gets the masked values as if they were its values.
+
+    https://cloud.google.com/bigquery/docs/column-data-masking-intro
+    """
+    if found := list(_tagged(columns, "")):
+        more = f" and {len(found) - MOST_TAGGED:,} more" if len(found) > MOST_TAGGED else ""
+        named = f"{', '.join(found[:MOST_TAGGED])}{more}"
+        yield f"policies on {named}: masked values are moved where the account sees no other"
+
+
+def _tagged(columns: Sequence[Column], parent: str) -> Iterator[str]:
+    for column in columns:
+        path = f"{parent}{column.name}"
+        if column.kind is Kind.ARRAY:
+            # The element has the array's name, and its tags.
+            yield from _tagged(column.fields, parent)
+            continue
+        if column.tags:
+            yield path
+        yield from _tagged(column.fields, f"{path}.")
 
 
 def _cost(count: int) -> str:

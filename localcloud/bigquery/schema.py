@@ -65,7 +65,7 @@ _EXTENSION = {
     "JSON": {"ARROW:extension:name": "google:sqlType:json"},
 }
 
-_KEPT = ("description", "policyTags", "defaultValueExpression", "roundingMode", "collation")
+_KEPT = ("description", "policyTags", "dataPolicies", "defaultValueExpression", "roundingMode", "collation")
 
 
 @dataclass(frozen=True)
