@@ -26,7 +26,9 @@ from lakeshift.types.bigquery import columns
 if TYPE_CHECKING:
     from google.cloud import bigquery
 
-_SCOPES = ("https://www.googleapis.com/auth/bigquery",)
+# The second one is for external tables over spreadsheets, whose query BigQuery makes with our token:
+# https://cloud.google.com/bigquery/docs/external-data-drive
+_SCOPES = ("https://www.googleapis.com/auth/bigquery", "https://www.googleapis.com/auth/drive.readonly")
 # The most names that one page of a listing holds.
 _PAGE = 1000
 RESULT_LIFETIME = timedelta(days=7)

@@ -217,3 +217,8 @@ def test_a_data_set_for_results_that_is_not_there_is_named(source: BigQuerySourc
 
 def test_a_plan_without_a_query_has_its_result(source: BigQuerySource, tables: dict[str, Made]) -> None:
     assert source.make_result(planned.plan_of(source, source.describe(tables["by_day"].ref)))
+
+
+def test_the_token_opens_spreadsheets_and_writes_none(source: BigQuerySource) -> None:
+    scopes = {scope.rpartition("/")[2] for scope in source._credentials.scopes}
+    assert scopes == {"bigquery", "drive.readonly"}
