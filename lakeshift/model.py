@@ -69,6 +69,7 @@ class Column(Noun):
             UUID, or its values were measured.
         default: the source's DEFAULT expression, as it stands there.
         tags: policy tags and data policies, which the plan carries.
+        collation: how the source compares texts, where not by their characters.
         note, risk: why the type is read as it is, and which values could be lost; "" where there is nothing to say.
     """
 
@@ -84,6 +85,7 @@ class Column(Noun):
     max_bytes: int | None = None
     default: str = ""
     tags: tuple[str, ...] = ()
+    collation: str = ""
     note: str = ""
     risk: str = ""
 

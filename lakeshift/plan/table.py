@@ -45,8 +45,8 @@ MIB = 2**20
 MAX_GROUP_ROWS = 128 * 1024
 GROUP_BYTES = 16 * MIB
 MANY_COLUMNS = 250
-# Of columns with policies, so many are named in a note.
-MOST_TAGGED = 10
+# So many columns are named in a note.
+MOST_COLUMNS = 10
 # https://cloud.google.com/bigquery/pricing#analysis_pricing_models, on demand, US
 DOLLARS_PER_TIB = 6.25
 
@@ -119,7 +119,7 @@ def table_plan(
         priority=rule.priority if rule else 0,
         partitions=tuple(partition.id for partition in table.partitions),
         partition_rows=tuple(partition.rows for partition in table.partitions),
-        notes=(*_notes(table, query, _percent(migration, rule), snapshot), *_notes_of_masks(columns)),
+        notes=(*_notes(table, query, _percent(migration, rule), snapshot), *_notes_of_columns(columns)),
         children=made.children,
         row_key=made.row_key,
         primary_key=keys.primary,
@@ -343,27 +343,35 @@ def _notes(table: SourceTable, query: ResultQuery | None, percent: float | None,
     return tuple(notes)
 
 
-def _notes_of_masks(columns: Sequence[Column]) -> Iterator[str]:
-    """Who may see a column masked only gets the masked values as if they were its values.
+def _notes_of_columns(columns: Sequence[Column]) -> Iterator[str]:
+    """What the target cannot have of the source's rules for columns.
 
+    Who may see a column masked only gets the masked values as if they were its values:
     https://cloud.google.com/bigquery/docs/column-data-masking-intro
+    The read API refuses columns with a collation:
+    https://github.com/googleapis/python-bigquery-storage/issues/592
     """
-    if found := list(_tagged(columns, "")):
-        more = f" and {len(found) - MOST_TAGGED:,} more" if len(found) > MOST_TAGGED else ""
-        named = f"{', '.join(found[:MOST_TAGGED])}{more}"
-        yield f"policies on {named}: masked values are moved where the account sees no other"
+    leaves = list(_leaves(columns, ""))
+    if found := _named_first([path for path, column in leaves if column.tags]):
+        yield f"policies on {found}: masked values are moved where the account sees no other"
+    if found := _named_first([path for path, column in leaves if column.collation]):
+        yield f"collation of {found}: not carried; BigQuery may refuse to have such a column read, but by a view"
 
 
-def _tagged(columns: Sequence[Column], parent: str) -> Iterator[str]:
+def _named_first(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - MOST_COLUMNS:,} more" if len(paths) > MOST_COLUMNS else ""
+    return f"{', '.join(paths[:MOST_COLUMNS])}{more}"
+
+
+def _leaves(columns: Sequence[Column], parent: str) -> Iterator[tuple[str, Column]]:
     for column in columns:
         path = f"{parent}{column.name}"
         if column.kind is Kind.ARRAY:
             # The element has the array's name, and its tags.
-            yield from _tagged(column.fields, parent)
+            yield from _leaves(column.fields, parent)
             continue
-        if column.tags:
-            yield path
-        yield from _tagged(column.fields, f"{path}.")
+        yield path, column
+        yield from _leaves(column.fields, f"{path}.")
 
 
 def _cost(count: int) -> str:

@@ -76,6 +76,7 @@ def _column(field: Mapping[str, Any], parent: str) -> Column:
         description=element.description,
         default=element.default,
         tags=element.tags,
+        collation=element.collation,
     )
 
 
@@ -101,6 +102,7 @@ def _single(field: Mapping[str, Any], path: str) -> Column:
         description=str(field.get("description") or ""),
         default=str(field.get("defaultValueExpression") or ""),
         tags=tuple(_tags(field)),
+        collation=str(field.get("collation") or ""),
     )
 
 

@@ -190,3 +190,19 @@ def test_columns_with_policies_are_named_for_their_values_may_be_masked() -> Non
     many = plan([{"name": f"c{number:02}", "type": "STRING", **tag} for number in range(12)]).notes
     assert any(note.startswith("policies on c00, ") and "c09 and 2 more" in note for note in many)
     assert not any("policies" in note for note in plan(PLAIN).notes)
+
+
+def test_columns_with_a_collation_are_named_and_a_view_is_read_without_it() -> None:
+    texts = {"name": "who", "type": "RECORD", "fields": [{"name": "name", "type": "STRING", "collation": "und:ci"}]}
+    fields: list[dict[str, Any]] = [
+        {"name": "id", "type": "INT64"},
+        {"name": "city", "type": "STRING", "collation": "und:ci"},
+        {"name": "plain", "type": "STRING", "collation": ""},
+        texts,
+    ]
+    (note,) = (note for note in plan(fields).notes if "collation" in note)
+    assert note.startswith("collation of city, who.name: not carried")
+    given = entry(fields, type="VIEW").model_copy(update={"query_bytes": 1})
+    query = planned(given, migration(views={"read": "query", "dataset": "tmp"})).query
+    assert query
+    assert query.sql == "SELECT `id`, COLLATE(`city`, '') AS `city`, `plain`, `who` FROM `p`.`Shop`.`Orders`"
