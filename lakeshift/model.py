@@ -68,7 +68,8 @@ class Column(Noun):
         max_bytes: most bytes that a text or binary value gets room for, where the type itself says so, e.g. 36 for a
             UUID, or its values were measured.
         default: the source's DEFAULT expression, as it stands there.
-        tags: policy tags, which the plan carries.
+        tags: policy tags and data policies, which the plan carries.
+        collation: how the source compares texts, where not by their characters.
         note, risk: why the type is read as it is, and which values could be lost; "" where there is nothing to say.
     """
 
@@ -84,6 +85,7 @@ class Column(Noun):
     max_bytes: int | None = None
     default: str = ""
     tags: tuple[str, ...] = ()
+    collation: str = ""
     note: str = ""
     risk: str = ""
 
@@ -238,11 +240,13 @@ class ResultQuery(Noun):
     Attributes:
         destination: the table that holds the result.
         bytes: what the query scans by the source's own estimate, and bills.
+        max_bytes: what it may bill, if that is more: of external tables the source knows a lower bound only.
     """
 
     sql: str
     destination: TableRef
     bytes: int
+    max_bytes: int = 0
 
 
 class TargetRef(Noun):
@@ -471,6 +475,7 @@ class TablePlan(Noun):
         stall_seconds: a reader without a message for so long is cut off and goes on from its offset.
         priority: tables with a higher one start first.
         partitions: ids of the source's partitions, where they were asked for: what a later increment compares with.
+        partition_rows: how many rows each of them had; none in plans that were written before these were kept.
         notes: what a reader should know of the table as a whole.
         children: the child tables, parents before their children.
         row_key: the table gets a column `__ls_row`, since its children need a key and it declares none.
@@ -515,6 +520,7 @@ class TablePlan(Noun):
     stall_seconds: float = 120.0
     priority: int = 0
     partitions: tuple[str, ...] = ()
+    partition_rows: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
     children: tuple[ChildPlan, ...] = ()
     row_key: bool = False

@@ -26,7 +26,9 @@ from lakeshift.types.bigquery import columns
 if TYPE_CHECKING:
     from google.cloud import bigquery
 
-_SCOPES = ("https://www.googleapis.com/auth/bigquery",)
+# The second one is for external tables over spreadsheets, whose query BigQuery makes with our token:
+# https://cloud.google.com/bigquery/docs/external-data-drive
+_SCOPES = ("https://www.googleapis.com/auth/bigquery", "https://www.googleapis.com/auth/drive.readonly")
 # The most names that one page of a listing holds.
 _PAGE = 1000
 RESULT_LIFETIME = timedelta(days=7)
@@ -55,6 +57,7 @@ class BigQuerySource:
         self._endpoint = endpoints.rest
         self._storage = StorageReader(project, self._credentials, endpoints.storage)
         self._locations: dict[str, str] = {}
+        self._tried: set[tuple[object, ...]] = set()
 
     @cached_property
     def _rest(self) -> bigquery.Client:
@@ -121,11 +124,19 @@ class BigQuerySource:
             return int(self._rest.query(sql, job_config=config).total_bytes_processed or 0)
 
     def check_filter(self, plan: TablePlan) -> None:
-        """Dry runs of the plan's filter: one, and of a family one for each set of columns that its shards have."""
+        """Dry runs of the plan's filter: one, and of a family one for each set of columns that its shards have.
+
+        What a query takes is tried in a read session as well, once for all tables that have the same columns.
+        """
         config = _settings(dry_run=True, use_query_cache=False)
         with source_errors(plan.source.id), _refusals(plan.source.id):
             for sql in filter_sql(plan):
                 self._rest.query(sql, job_config=config)
+            columns = ((column.source.name, column.source.source_type) for column in plan.columns)
+            tried = plan.row_filter, plan.partition_column, *columns
+            if plan.slices and not plan.query and tried not in self._tried:
+                self._storage.try_filter(plan, plan.slices[0])
+                self._tried.add(tried)
 
     def ask(self, sql: str, max_bytes: int) -> Answer:
         """Run one SELECT and return all rows; a cached answer would say nothing of what stands there now."""
@@ -192,7 +203,7 @@ class BigQuerySource:
         config = _settings(
             destination=query.destination.id,
             write_disposition="WRITE_TRUNCATE",
-            maximum_bytes_billed=query.bytes + query.bytes // 10 + ROOM_BYTES,
+            maximum_bytes_billed=max(query.max_bytes, query.bytes + query.bytes // 10 + ROOM_BYTES),
             use_query_cache=False,
         )
         try:

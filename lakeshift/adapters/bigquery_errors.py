@@ -40,7 +40,9 @@ def source_errors(where: str) -> Iterator[None]:
     except (google.Forbidden, google.Unauthorized) as error:
         if _reason(error) in _QUOTAS:
             raise SourceBusy(said(error), where=where) from error
-        step = "grant the service account BigQuery Data Viewer, Job User and Read Session User."
+        step = (
+            "grant the service account BigQuery Data Viewer, Job User and Read Session User; see docs/how-to/deploy.md."
+        )
         raise SourceForbidden(said(error), where=where, next_step=step) from error
     except google.MethodNotImplemented as error:
         # The one answer of class 5xx that no later attempt changes.

@@ -25,6 +25,7 @@ OF_THE_RUN = (
     "query",
     "increment",
     "partitions",
+    "partition_rows",
     "notes",
     "widths",
     "gate",

@@ -24,6 +24,7 @@ from lakeshift.plan.increment import (
     joined,
     moved,
     range_of,
+    rows_of,
     slices_of,
 )
 from lakeshift.plan.keys import key_slices
@@ -136,7 +137,8 @@ def _by_partition(table: SourceTable, previous: Previous, chunk_bytes: int) -> _
     along = axis(table)
     if along is None or not (previous.plan.partitions and table.partitions):
         return "the partitions of both runs are not known"
-    spans = moved(along, table.partitions, previous.plan.partitions, previous.since)
+    before = rows_of(previous.plan.partitions, previous.plan.partition_rows)
+    spans = moved(along, table.partitions, before, previous.since)
     # A partition that went between the last snapshot and the list of partitions that followed stands in no list.
     spans += gaps(along, table.partitions) if previous.strays else []
     ranges = tuple(range_of(along, span) for span in joined(spans))

@@ -40,13 +40,32 @@ class Span:
     bytes: int = 0
 
 
-def moved(along: Axis, now: Sequence[Partition], before: Sequence[str], since: datetime) -> list[Span]:
+def rows_of(partitions: Sequence[str], rows: Sequence[int]) -> dict[str, int | None]:
+    """How many rows each partition of a plan had, None where it does not say so; some are listed twice.
+
+    Active and long-term storage of `__UNPARTITIONED__` stand in a row each:
+    https://cloud.google.com/bigquery/docs/information-schema-partitions#schema
+    """
+    found: dict[str, int | None] = dict.fromkeys(partitions)
+    for name, count in zip(partitions, rows, strict=False):
+        found[name] = (found[name] or 0) + count
+    return found
+
+
+def moved(along: Axis, now: Sequence[Partition], before: Mapping[str, int | None], since: datetime) -> list[Span]:
     """A span for each partition that changed after `since` (UTC), or that stood `before` and is gone; they may overlap.
 
+    A partition out of which rows were deleted may keep its time, or have an earlier one, so its rows are compared too.
+    https://cloud.google.com/bigquery/docs/information-schema-partitions#schema
     Rows in the streaming buffer have no partition yet: theirs changes when it takes them up, after this snapshot.
+
+    Args:
+        before: rows of each partition at the last publish, as `rows_of` has them.
     """
     there = {partition.id: partition for partition in now}
-    changed = {partition.id for partition in now if _changed(partition, since)} | (set(before) - there.keys())
+    rows = rows_of([partition.id for partition in now], [partition.rows for partition in now])
+    changed = {partition.id for partition in now if _changed(partition, since)} | (before.keys() - there.keys())
+    changed |= {name for name, count in rows.items() if before.get(name) not in {None, count}}
     lowers = {name: bound for name in {*there, *before} if (bound := along.lower(name)) is not None}
     following = dict(pairwise(sorted(set(lowers.values()))))
     spans = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from lakeshift.errors import ObjectUnsupported, TypeUnsupported
@@ -19,6 +19,7 @@ from lakeshift.model import (
     Depth,
     Gate,
     Handling,
+    Kind,
     Masking,
     MisfitPolicy,
     ResultQuery,
@@ -44,6 +45,8 @@ MIB = 2**20
 MAX_GROUP_ROWS = 128 * 1024
 GROUP_BYTES = 16 * MIB
 MANY_COLUMNS = 250
+# So many columns are named in a note.
+MOST_COLUMNS = 10
 # https://cloud.google.com/bigquery/pricing#analysis_pricing_models, on demand, US
 DOLLARS_PER_TIB = 6.25
 
@@ -115,7 +118,8 @@ def table_plan(
         stall_seconds=migration.extract.stall_seconds,
         priority=rule.priority if rule else 0,
         partitions=tuple(partition.id for partition in table.partitions),
-        notes=_notes(table, query, _percent(migration, rule), snapshot),
+        partition_rows=tuple(partition.rows for partition in table.partitions),
+        notes=(*_notes(table, query, _percent(migration, rule), snapshot), *_notes_of_columns(columns)),
         children=made.children,
         row_key=made.row_key,
         primary_key=keys.primary,
@@ -301,7 +305,8 @@ def _query(
         )
     name = f"ls_{run.rsplit('-', 1)[-1]}_{number}"
     destination = TableRef(project=entry.ref.project, dataset=views.dataset or "", table=name)
-    return ResultQuery(sql=result_sql(entry.ref, columns, row_filter), destination=destination, bytes=entry.query_bytes)
+    sql = result_sql(entry.ref, columns, row_filter)
+    return ResultQuery(sql=sql, destination=destination, bytes=entry.query_bytes, max_bytes=views.max_bytes)
 
 
 def _slices(table: SourceTable, query: ResultQuery | None, chunk_bytes: int) -> tuple[Slice, ...]:
@@ -332,9 +337,41 @@ def _notes(table: SourceTable, query: ResultQuery | None, percent: float | None,
         least = "at least " if table.type == "EXTERNAL" else ""
         notes.append(f"read through a query that bills {least}{_cost(query.bytes)} on demand")
         notes.append(f"holds what the query found when it ran, after {snapshot:%Y-%m-%d %H:%M:%S} UTC")
+        notes.append("rows that row access policies hide from the service account are not found by it")
     if percent is not None:
         notes.append(f"a sample of about {percent:g} % of the rows")
     return tuple(notes)
+
+
+def _notes_of_columns(columns: Sequence[Column]) -> Iterator[str]:
+    """What the target cannot have of the source's rules for columns.
+
+    Who may see a column masked only gets the masked values as if they were its values:
+    https://cloud.google.com/bigquery/docs/column-data-masking-intro
+    The read API refuses columns with a collation:
+    https://github.com/googleapis/python-bigquery-storage/issues/592
+    """
+    leaves = list(_leaves(columns, ""))
+    if found := _named_first([path for path, column in leaves if column.tags]):
+        yield f"policies on {found}: masked values are moved where the account sees no other"
+    if found := _named_first([path for path, column in leaves if column.collation]):
+        yield f"collation of {found}: not carried; BigQuery may refuse to have such a column read, but by a view"
+
+
+def _named_first(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - MOST_COLUMNS:,} more" if len(paths) > MOST_COLUMNS else ""
+    return f"{', '.join(paths[:MOST_COLUMNS])}{more}"
+
+
+def _leaves(columns: Sequence[Column], parent: str) -> Iterator[tuple[str, Column]]:
+    for column in columns:
+        path = f"{parent}{column.name}"
+        if column.kind is Kind.ARRAY:
+            # The element has the array's name, and its tags.
+            yield from _leaves(column.fields, parent)
+            continue
+        yield path, column
+        yield from _leaves(column.fields, f"{path}.")
 
 
 def _cost(count: int) -> str:

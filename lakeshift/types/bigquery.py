@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lakeshift.errors import TypeUnsupported
@@ -76,6 +76,7 @@ def _column(field: Mapping[str, Any], parent: str) -> Column:
         description=element.description,
         default=element.default,
         tags=element.tags,
+        collation=element.collation,
     )
 
 
@@ -100,8 +101,19 @@ def _single(field: Mapping[str, Any], path: str) -> Column:
         fields=fields,
         description=str(field.get("description") or ""),
         default=str(field.get("defaultValueExpression") or ""),
-        tags=tuple(str(tag) for tag in (field.get("policyTags") or {}).get("names") or ()),
+        tags=tuple(_tags(field)),
+        collation=str(field.get("collation") or ""),
     )
+
+
+def _tags(field: Mapping[str, Any]) -> Iterator[str]:
+    """Policy tags of a column, and the data policies that it has without one.
+
+    https://cloud.google.com/bigquery/docs/reference/rest/v2/tables#TableFieldSchema
+    """
+    yield from map(str, (field.get("policyTags") or {}).get("names") or ())
+    listed = (field.get("dataPolicyList") or {}).get("dataPolicies")
+    yield from (str(policy.get("name")) for policy in listed or field.get("dataPolicies") or ())
 
 
 def _digits(field: Mapping[str, Any], name: str) -> tuple[int | None, int | None]:

@@ -65,7 +65,7 @@ _EXTENSION = {
     "JSON": {"ARROW:extension:name": "google:sqlType:json"},
 }
 
-_KEPT = ("description", "policyTags", "defaultValueExpression", "roundingMode", "collation")
+_KEPT = ("description", "policyTags", "dataPolicies", "defaultValueExpression", "roundingMode", "collation")
 
 
 @dataclass(frozen=True)
@@ -188,12 +188,18 @@ def _check_decimal(f: Field, digits: int, scales: int) -> None:
 
 
 def value_type(f: Field, *, wire: bool = False) -> pa.DataType:
-    """The Arrow type of one value, whatever the mode."""
+    """The Arrow type of one value, whatever the mode; on the wire with the digits that a decimal declares.
+
+    https://cloud.google.com/bigquery/docs/reference/storage#arrow_schema_details
+    """
     if f.type == "RECORD":
         return pa.struct([arrow_field(child, wire=wire) for child in f.fields])
     if f.type == "RANGE":
         bound = Field("bound", str(f.element))
         return pa.struct([arrow_field(replace(bound, name=end), wire=wire) for end in ("start", "end")])
+    if wire and f.precision is not None:
+        made = pa.decimal128 if f.type == "NUMERIC" else pa.decimal256
+        return made(f.precision, f.scale or 0)
     return _ARROW[f.type]
 
 

@@ -9,6 +9,7 @@ import pytest
 from lakeshift.adapters.bigquery import BigQuerySource
 from lakeshift.errors import ConfigInvalid, QueryFailed
 from lakeshift.spec import Migration, Views
+from localcloud.bigquery.server import Twin
 from tests.source.planned import described, plan_of
 from tests.source.tables import Made
 from tests.validate.both import both
@@ -20,6 +21,29 @@ def test_a_filter_that_no_session_takes_is_refused(source: BigQuerySource, table
     with pytest.raises(QueryFailed) as caught:
         source.check_filter(plan)
     assert "http" not in caught.value.what
+
+
+def test_a_filter_that_a_query_takes_and_a_session_does_not_is_refused(
+    source: BigQuerySource, tables: dict[str, Made]
+) -> None:
+    text = "id > 3 AND PARSE_TIMESTAMP('%Y-%m-%d', '2024-01-01') < TIMESTAMP '2024-01-02'"
+    plan = plan_of(source, described(source, tables["clustered"].ref), row_filter=text)
+    with pytest.raises(QueryFailed, match="Row filter is invalid"):
+        source.check_filter(plan)
+
+
+def test_the_same_filter_of_tables_alike_is_tried_in_one_session(
+    source: BigQuerySource, tables: dict[str, Made], twin: Twin
+) -> None:
+    plan = plan_of(source, described(source, tables["clustered"].ref), row_filter="id > 4711")
+
+    def sessions() -> int:
+        return int(twin.requests.snapshot()["sessions"].get(plan.source.id, 0))
+
+    before = sessions()
+    for _ in range(3):
+        source.check_filter(plan)
+    assert sessions() == before + 1
 
 
 @pytest.mark.parametrize(

@@ -146,11 +146,23 @@ def test_a_query_that_would_bill_more_than_planned_fails(
     source: BigQuerySource, tables: dict[str, Made], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adapter, "ROOM_BYTES", 0)
-    plan = planned_query(source, tables["view"], bytes=1000)
+    plan = planned_query(source, tables["view"], bytes=1000, max_bytes=0)
     assert plan.query
     with pytest.raises(QueryFailed, match=r"bytesBilledLimitExceeded: .*limit for bytes billed: 1100"):
         source.make_result(plan)
     assert plan.query.destination.table not in source.tables(RESULTS)
+
+
+def test_what_an_external_table_bills_beyond_its_lower_bound_is_what_the_config_allows(
+    source: BigQuerySource, tables: dict[str, Made], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapter, "ROOM_BYTES", 0)
+    plan = planned_query(source, tables["external"])
+    assert plan.query
+    assert (plan.query.bytes, plan.query.max_bytes) == (0, 1024**4)
+    assert source.make_result(plan)
+    with pytest.raises(QueryFailed, match="bytesBilledLimitExceeded"):
+        source.make_result(planned_query(source, tables["external"], max_bytes=1024))
 
 
 def test_a_failure_that_passes_is_followed_by_another_job(
@@ -205,3 +217,8 @@ def test_a_data_set_for_results_that_is_not_there_is_named(source: BigQuerySourc
 
 def test_a_plan_without_a_query_has_its_result(source: BigQuerySource, tables: dict[str, Made]) -> None:
     assert source.make_result(planned.plan_of(source, source.describe(tables["by_day"].ref)))
+
+
+def test_the_token_opens_spreadsheets_and_writes_none(source: BigQuerySource) -> None:
+    scopes = {scope.rpartition("/")[2] for scope in source._credentials.scopes}
+    assert scopes == {"bigquery", "drive.readonly"}

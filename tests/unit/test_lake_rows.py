@@ -66,6 +66,21 @@ def test_a_declared_scale_is_kept_and_never_rounded() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "digits", "kind", "wanted"),
+    [
+        ("NUMERIC", (10, 2), pa.decimal128(10, 2), [Decimal("1.50"), None]),
+        ("BIGNUMERIC", (20, 5), pa.decimal256(20, 5), [Decimal("1.50000"), None]),
+        ("BIGNUMERIC", (50, 10), pa.decimal256(50, 10), ["1.5", None]),
+    ],
+)
+def test_a_declared_decimal_comes_with_its_own_digits(
+    name: str, digits: tuple[int, int], kind: pa.DataType, wanted: list[object]
+) -> None:
+    array = pa.array([Decimal("1.5"), None], kind)
+    assert one(name, array, precision=str(digits[0]), scale=str(digits[1])) == wanted
+
+
+@pytest.mark.parametrize(
     ("value", "text"),
     [
         ((14, 3, 0), "1-2 3 0:0:0"),

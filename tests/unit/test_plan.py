@@ -118,6 +118,7 @@ def test_a_view_is_read_through_a_query_whose_price_is_shown() -> None:
     assert made.query.destination.id == "p.tmp.ls_0123456789ab_0"
     assert (made.row_filter, [part.ref.id for part in made.slices]) == ("", ["p.tmp.ls_0123456789ab_0"])
     assert "read through a query that bills 10,737,418,240 bytes ($0.06) on demand" in made.notes
+    assert any("row access policies" in note for note in made.notes)
     outside = entry(PLAIN, rule=0, type="EXTERNAL").model_copy(update={"query_bytes": 0})
     assert "read through a query that bills at least 0 bytes ($0.00) on demand" in planned(outside, config).notes
 
@@ -164,3 +165,44 @@ def test_keys_of_different_tables_never_meet() -> None:
 def test_answers_are_no_configs(key: str, config: bool) -> None:
     assert keys.is_config(key) is config
     assert keys.answer("configs/a.json") == "configs/a.status.json"
+
+
+def test_columns_with_policies_are_named_for_their_values_may_be_masked() -> None:
+    tag = {"policyTags": {"names": ["projects/p/locations/us/taxonomies/1/policyTags/2"]}}
+    policy = {"name": "projects/p/locations/us/dataPolicies/names"}
+    card = {
+        "name": "cards",
+        "type": "RECORD",
+        "mode": "REPEATED",
+        "fields": [{"name": "number", "type": "STRING", **tag}, {"name": "at", "type": "DATE"}],
+    }
+    fields: list[dict[str, Any]] = [
+        {"name": "id", "type": "INT64"},
+        {"name": "mail", "type": "STRING", **tag},
+        {"name": "first", "type": "STRING", "dataPolicies": [policy]},
+        {"name": "last", "type": "STRING", "dataPolicyList": {"dataPolicies": [policy]}},
+        {"name": "names", "type": "STRING", "mode": "REPEATED", **tag},
+        card,
+    ]
+    (note,) = (note for note in plan(fields).notes if "policies" in note)
+    said = "masked values are moved where the account sees no other"
+    assert note == f"policies on mail, first, last, names, cards.number: {said}"
+    many = plan([{"name": f"c{number:02}", "type": "STRING", **tag} for number in range(12)]).notes
+    assert any(note.startswith("policies on c00, ") and "c09 and 2 more" in note for note in many)
+    assert not any("policies" in note for note in plan(PLAIN).notes)
+
+
+def test_columns_with_a_collation_are_named_and_a_view_is_read_without_it() -> None:
+    texts = {"name": "who", "type": "RECORD", "fields": [{"name": "name", "type": "STRING", "collation": "und:ci"}]}
+    fields: list[dict[str, Any]] = [
+        {"name": "id", "type": "INT64"},
+        {"name": "city", "type": "STRING", "collation": "und:ci"},
+        {"name": "plain", "type": "STRING", "collation": ""},
+        texts,
+    ]
+    (note,) = (note for note in plan(fields).notes if "collation" in note)
+    assert note.startswith("collation of city, who.name: not carried")
+    given = entry(fields, type="VIEW").model_copy(update={"query_bytes": 1})
+    query = planned(given, migration(views={"read": "query", "dataset": "tmp"})).query
+    assert query
+    assert query.sql == "SELECT `id`, COLLATE(`city`, '') AS `city`, `plain`, `who` FROM `p`.`Shop`.`Orders`"

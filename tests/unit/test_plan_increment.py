@@ -16,7 +16,7 @@ from lakeshift.inventory.step import Entry
 from lakeshift.model import Increment, Kind, Partition, Range, Shard, TablePlan
 from lakeshift.plan.bounds import axis
 from lakeshift.plan.delta import Previous, check_incremental, delta
-from lakeshift.plan.increment import bound_text, gaps, joined, moved, range_of, slices_of
+from lakeshift.plan.increment import bound_text, gaps, joined, moved, range_of, rows_of, slices_of
 from lakeshift.spec import Incremental
 from tests.unit.plans import entry, migration, planned
 from tests.unit.test_plan_slices import FORMATS, holders, holds, part, table
@@ -41,10 +41,16 @@ DIGITS = {"YEAR": 4, "MONTH": 6, "DAY": 8, "HOUR": 10}
 LATER = timedelta(hours=1)
 
 
-def ranges(now: Sequence[Partition], before: Sequence[str], kind: str = "DAY", type_: str = "DATE") -> list[Range]:
+def ranges(
+    now: Sequence[Partition],
+    before: Sequence[str],
+    kind: str = "DAY",
+    type_: str = "DATE",
+    rows: Sequence[int] = (),
+) -> list[Range]:
     along = axis(table(now, kind, type_=type_))
     assert along
-    return [range_of(along, span) for span in joined(moved(along, now, before, SINCE))]
+    return [range_of(along, span) for span in joined(moved(along, now, rows_of(before, rows), SINCE))]
 
 
 def bounds(found: Sequence[Range]) -> list[tuple[str | None, str | None, bool]]:
@@ -62,6 +68,22 @@ def test_a_change_in_the_millisecond_of_the_snapshot_counts_and_an_older_one_doe
     assert ranges([day(1, timedelta(0))], []) != []
     assert ranges([day(1, -step / 2)], []) != []
     assert ranges([day(1, -step)], ["20240101"]) == []
+
+
+def test_rows_that_were_deleted_count_though_the_partition_keeps_its_time() -> None:
+    now = [day(1, size=10), day(2, size=7), day(3, size=10)]
+    days = ["20240101", "20240102", "20240103"]
+    assert bounds(ranges(now, days, rows=[10, 10, 10])) == [("2024-01-02", "2024-01-03", False)]
+    assert ranges(now, days, rows=[10, 7, 10]) == []
+    assert ranges(now, days) == []
+
+
+def test_a_partition_listed_twice_has_the_rows_of_both_lines() -> None:
+    aside = part("__UNPARTITIONED__").model_copy(update={"modified": SINCE - LATER})
+    both = [aside.model_copy(update={"rows": rows}) for rows in (3, 4)]
+    names = ["__UNPARTITIONED__", "__UNPARTITIONED__"]
+    assert ranges(both, names, "RANGE", "INT64", rows=[5, 2]) == []
+    assert bounds(ranges(both, names, "RANGE", "INT64", rows=[3, 5])) != []
 
 
 def test_nulls_lie_below_all_partitions() -> None:
@@ -101,7 +123,7 @@ def test_what_changed_is_read_once_and_replaced(
     given = table(there, "RANGE" if integers else "DAY", type_="INT64" if integers else "DATE")
     along = axis(given)
     assert along
-    spans = moved(along, there, [name(at) for at in before], SINCE)
+    spans = moved(along, there, rows_of([name(at) for at in before], []), SINCE)
     replaced, read = [range_of(along, span) for span in joined(spans)], slices_of(given, along, spans, chunk)
     changed = {at for at, (new, _) in now.items() if new} | (before - now.keys())
     asked = [None, *(value(at) for at in range(61))]

@@ -110,6 +110,7 @@ class ReadService:
         pieces = self._restrictions.pieces(table, version, options.row_restriction)
         dataset = self._catalog.dataset(table.ref.project, table.ref.dataset)
         fields = schema.select(version.fields, list(options.selected_fields))
+        _check_collations(fields)
         rows = sessions.page_rows(version, fields, self._settings.response_bytes)
         return Session(
             name=f"projects/{project}/locations/{dataset.location.lower()}/sessions/{uuid.uuid4().hex}",
@@ -238,6 +239,15 @@ def _check_readable(table: Table) -> None:
     if not table.holds_rows:
         kind = table.kind.replace("_", " ").lower() + (" table" if table.kind == "EXTERNAL" else "")
         raise invalid(f"request failed: {kind}s are not supported: {table.ref}")
+
+
+def _check_collations(fields: schema.Schema) -> None:
+    """https://github.com/googleapis/python-bigquery-storage/issues/592"""
+    for field in fields:
+        if field.extra.get("collation"):
+            text = f"request failed: column '{field.name}' is unsupported by the Storage API"
+            raise BigQueryError("conditionNotMet", text)
+        _check_collations(field.fields)
 
 
 def _project(parent: str) -> str:

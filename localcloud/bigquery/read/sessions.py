@@ -73,12 +73,12 @@ class Session:
     @cached_property
     def arrow_schema(self) -> pa.Schema:
         """The schema of every batch."""
-        return schema.arrow_schema(self.fields)
+        return schema.arrow_schema(self.fields, wire=True)
 
     @cached_property
     def schema_message(self) -> bytes:
         """The IPC schema message that clients get."""
-        return bytes(schema.arrow_schema(self.fields, wire=True).serialize().to_pybytes())
+        return bytes(self.arrow_schema.serialize().to_pybytes())
 
     @cached_property
     def content(self) -> tuple[Hashable, ...]:

@@ -81,7 +81,10 @@ def select(
         sources = Sources(catalog, context, connection)
         try:
             relation = connection.sql(sources.translate(query))
-            billed = sum(_billed(size) for size in sources.bytes_by_table(query))
+            # What files outside have of bytes is known when they are read; before, there is a lower bound without them.
+            # https://cloud.google.com/bigquery/docs/reference/rest/v2/Job: totalBytesProcessedAccuracy
+            outside = [] if dry_run else sources.outside
+            billed = sum(_billed(size) for size in [*sources.bytes_by_table(query), *outside])
             if most_billed is not None and billed > most_billed and not dry_run:
                 raise _too_dear(most_billed, billed)
             relation = narrowed(relation)
@@ -90,7 +93,8 @@ def select(
             table = None if dry_run else native.fetch(relation, fields)
         except duckdb.Error as error:
             raise invalid_query(str(error)) from None
-        return Outcome("SELECT", fields, table, None, sources.bytes(query), sources.refs(), None, billed)
+        size = sources.bytes(query) + sum(outside)
+        return Outcome("SELECT", fields, table, None, size, sources.refs(), None, billed)
 
 
 def _billed(size: int) -> int:

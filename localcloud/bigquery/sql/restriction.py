@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ from localcloud.bigquery.storage.catalog import Catalog, Table, Version
 
 _MASKS = 16_384
 _OWN = "t"
+# https://github.com/GoogleCloudDataproc/spark-bigquery-connector/issues/514
+_PARSED = re.compile(r"\bPARSE_TIMESTAMP\s*\(", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,8 @@ def parse(text: str) -> exp.Expr:
     if any(where.find_all(exp.AggFunc, exp.Window)):
         raise invalid("request failed: Query error: Aggregate functions are not allowed in row_restriction")
     condition: exp.Expr = where.this
+    if _PARSED.search(condition.sql("bigquery")):
+        raise invalid(f"request failed: Row filter is invalid. Filter is '{text}'")
     return condition
 
 

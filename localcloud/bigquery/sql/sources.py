@@ -31,7 +31,11 @@ _MAX_VIEW_DEPTH = 16
 
 
 class Sources:
-    """Everything one query reads."""
+    """Everything one query reads.
+
+    Attributes:
+        outside: bytes of each external table.
+    """
 
     def __init__(self, catalog: Catalog, context: Context, connection: duckdb.DuckDBPyConnection) -> None:
         self._catalog = catalog
@@ -41,6 +45,7 @@ class Sources:
         self._used: list[_Read] = []
         self._with_pseudo: set[str] = set()
         self._fields: list[Schema] = []
+        self.outside: list[int] = []
 
     def translate(self, query: exp.Expr) -> str:
         """The query as DuckDB text; its tables are then known to the connection."""
@@ -109,6 +114,7 @@ class Sources:
             return self._view(table, alias, depth)
         if table.kind == "EXTERNAL":
             rows, fields = external.rows(table)
+            self.outside.append(rows.nbytes)
             return _renamed(self._register((str(ref), 0), rows, fields), alias)
         version = table.at(as_of(node, self._connection))
         own = {alias.lower()}

@@ -114,29 +114,22 @@ def _without(catalog: Catalog, table: Table, file: DataFile, partition: str) -> 
 
 
 def replace_rows(catalog: Catalog, table: Table, gone: pa.ChunkedArray, added: Iterable[Labelled] = ()) -> Version:
-    """Take away the rows that `gone` marks, in row order, and add others; only their partitions are modified."""
+    """Take away the rows that `gone` marks, in row order, and add others.
+
+    Only partitions that get rows are modified: "Modifications that involve record deletions might not be reflected."
+    https://cloud.google.com/bigquery/docs/information-schema-partitions#schema
+    """
     with catalog.lock:
-        kept, touched, row = [], set(), 0
+        kept, row = [], 0
         for file in table.current.files:
             marks = gone.slice(row, file.rows).combine_chunks()
             row += file.rows
             if marks.true_count == 0:
                 kept.append(file)
                 continue
-            touched |= _hit(file, marks)
             kept.append(_thinned(catalog, table, file, marks))
         fresh = files.write(catalog.folder(table.ref), table.fields, added, table.partitioning)
-        touched |= set(fresh.partitions)
-        return catalog.commit(table, table.fields, (*kept, *([fresh] if fresh.rows else ())), touched)
-
-
-def _hit(file: DataFile, marks: pa.BooleanArray) -> set[str]:
-    found, row = set(), 0
-    for extent in file.extents:
-        if extent.partition is not None and marks.slice(row, extent.rows).true_count:
-            found.add(extent.partition)
-        row += extent.rows
-    return found
+        return catalog.commit(table, table.fields, (*kept, *([fresh] if fresh.rows else ())), set(fresh.partitions))
 
 
 def _thinned(catalog: Catalog, table: Table, file: DataFile, gone: pa.BooleanArray) -> DataFile:

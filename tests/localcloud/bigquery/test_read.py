@@ -236,3 +236,11 @@ def test_a_token_is_needed(twin: Twin, big: str) -> None:
         anonymous = over(channel)
         with pytest.raises(exceptions.Unauthenticated):
             open_session(anonymous, big)
+
+
+def test_a_column_with_a_collation_cannot_be_read(bq: bigquery.Client, reads: BigQueryReadClient, dataset: str) -> None:
+    fields = [{"name": "id", "type": "INT64"}, {"name": "city", "type": "STRING", "collation": "und:ci"}]
+    bq.create_table(bigquery.Table(f"{dataset}.t", schema=[bigquery.SchemaField.from_api_repr(f) for f in fields]))
+    with pytest.raises(exceptions.FailedPrecondition, match="column 'city' is unsupported by the Storage API"):
+        open_session(reads, f"{dataset}.t")
+    assert open_session(reads, f"{dataset}.t", selected_fields=["id"]).name

@@ -341,6 +341,8 @@ def test_partitions_know_when_they_changed(bq: bigquery.Client, dataset: str) ->
     third = partitions(bq, dataset)
     assert {k for k in third if second[k] != third[k]} == {"20200102"}
     assert third["20200102"][1] > second["20200102"][1]
+    bq.query_and_wait(f"DELETE FROM `{dataset}.t` WHERE a = 3 OR a = 2")
+    assert partitions(bq, dataset)["20200102"] == (1, third["20200102"][1])
 
 
 def test_range_and_ingestion_partitions(bq: bigquery.Client, reads: BigQueryReadClient, dataset: str) -> None:

@@ -158,7 +158,8 @@ def test_arrow_types_and_metadata(reads: BigQueryReadClient, scalars: str) -> No
     assert types["DATETIME"] == pa.timestamp("us")
     assert types["TIMESTAMP"] == pa.timestamp("us", tz="UTC")
     assert types["TIME"] == pa.time64("us")
-    assert types["NUMERIC"] == pa.decimal128(38, 9)
+    numerics = {schema.field(f"c{i}").type for i, (kind, *_) in enumerate(SCALARS) if kind["type"] == "NUMERIC"}
+    assert numerics == {pa.decimal128(38, 9), pa.decimal128(5, 2)}
     assert types["BIGNUMERIC"] == pa.decimal256(76, 38)
     names = {k["type"]: (schema.field(f"c{i}").metadata or {}) for i, (k, *_) in enumerate(SCALARS)}
     assert names["JSON"] == {b"ARROW:extension:name": b"google:sqlType:json"}
