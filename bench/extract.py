@@ -27,7 +27,7 @@ from typing import Any
 
 from bench import environments, twin
 from bench.address import DATASET, PROJECT
-from bench.processes import CACHE, ROOT, Measured, measure, python
+from bench.processes import ALLOCATORS, CACHE, ROOT, Measured, measure, python
 
 RUNS = 5
 TABLES = ("lineitem", "nested")
@@ -62,10 +62,7 @@ def contenders(place: Place, table: str, codecs: dict[str, str]) -> dict[str, Ca
     def ours(statistics_: str) -> Callable[[], Measured]:
         planned = place.folder / f"{table}-{statistics_}.json"
         python(place.program, "bench.extract_plan", address, table, statistics_, planned)
-        # The variable that the deployed function has.
-        return lambda: python(
-            place.program, "bench.extract_ours", address, place.s3, planned, ARROW_DEFAULT_MEMORY_POOL="jemalloc"
-        )
+        return lambda: python(place.program, "bench.extract_ours", address, place.s3, planned, **ALLOCATORS)
 
     def peer(way: str) -> Callable[[], Measured]:
         return lambda: official(place, table, way, codecs[way])
@@ -75,8 +72,8 @@ def contenders(place: Place, table: str, codecs: dict[str, str]) -> dict[str, Ca
         "to_arrow": peer("to_arrow"),
         "ours_nostats": ours("off"),
         "stream": peer("stream"),
-        "decode": lambda: python(place.program, "bench.limit", "decode", address, table),
-        "encode": lambda: python(place.program, "bench.limit", "encode", address, table),
+        "decode": lambda: python(place.program, "bench.limit", "decode", address, table, **ALLOCATORS),
+        "encode": lambda: python(place.program, "bench.limit", "encode", address, table, **ALLOCATORS),
     }
 
 

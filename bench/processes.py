@@ -11,8 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from infra.allocators import allocators
+
 ROOT = Path(__file__).parent.parent
 CACHE = ROOT / "build" / "bench"
+# What the deployed functions have, with two readers as by default.
+ALLOCATORS = allocators(2)
 
 
 @dataclass(frozen=True)

@@ -25,15 +25,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench import environments, extract, lake_files, tables, twin
-from bench.processes import CACHE, Measured, python
+from bench.processes import ALLOCATORS, CACHE, Measured, python
 from lakeshift.lake.parquet import FileWriter
 
 RUNS = 5
 THREADS = "2"
 RESULTS = Path(__file__).parent / "results" / "validate.json"
 PACKAGES = ("pyarrow", "numpy", "duckdb")
-# What the deployed functions have.
-POOL = {"ARROW_DEFAULT_MEMORY_POOL": "jemalloc"}
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def checksums(folder: Path, table: str) -> Running:
     here = Path(sys.executable)
 
     def ours(way: str) -> Callable[[], Measured]:
-        return lambda: python(here, "bench.lake_checksum", way, folder, THREADS, **POOL)
+        return lambda: python(here, "bench.lake_checksum", way, folder, THREADS, **ALLOCATORS)
 
     def peer(way: str) -> Callable[[], Measured]:
         return lambda: python(here, "bench.duckdb_checksum", way, folder, THREADS)
@@ -77,7 +75,7 @@ def checksums(folder: Path, table: str) -> Running:
         "duckdb_hash": peer("hash"),
         "statistics": ours("statistics"),
         "duckdb_md5": peer("md5"),
-        "gate_pass": lambda: python(here, "bench.gate", "pass", folder, table, **POOL),
+        "gate_pass": lambda: python(here, "bench.gate", "pass", folder, table, **ALLOCATORS),
     }
 
 
@@ -187,7 +185,9 @@ def _change(file: Path) -> None:
 
 def bisecting(folder: Path) -> dict[str, Any]:
     """Finding the one row that differs from a copy; the passes of both sides are added up."""
-    found = python(Path(sys.executable), "bench.gate", "bisect", folder, "lineitem", with_one_change(folder), **POOL)
+    found = python(
+        Path(sys.executable), "bench.gate", "bisect", folder, "lineitem", with_one_change(folder), **ALLOCATORS
+    )
     if (found.said["differing"], found.said["columns"]) != (1, ["l_orderkey"]):
         raise RuntimeError(f"the one changed value was not found: {found.said}")
     passes = found.said["rows_read"] / found.said["rows"]
@@ -224,7 +224,7 @@ def memory(folder: Path, *, runs: int, smoke: bool) -> dict[str, Any]:
 
 
 def _peak(folder: Path, runs: int) -> dict[str, Any]:
-    each = [python(Path(sys.executable), "bench.gate", "pass", folder, "lineitem", **POOL) for _ in range(runs)]
+    each = [python(Path(sys.executable), "bench.gate", "pass", folder, "lineitem", **ALLOCATORS) for _ in range(runs)]
     return {"rows": each[0].said["rows"], "peak_mib": round(middle([one.peak_mib for one in each]), 1)}
 
 

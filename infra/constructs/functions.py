@@ -19,6 +19,7 @@ from aws_cdk.aws_lambda import (
 from aws_cdk.aws_logs import LogGroup, RetentionDays
 from constructs import Construct
 
+from infra.allocators import allocators
 from infra.bundle import Bundle
 from infra.config import VERBS, FunctionSize, StageConfig, Verb
 from infra.constructs.acknowledge import ANYTHING, accept, accept_wildcard, grant
@@ -78,8 +79,7 @@ class Step(Construct):
 
 def _own(verb: Verb, size: FunctionSize) -> dict[str, str]:
     """Settings that follow from the size of a function."""
-    # Arrow chooses its allocator when it is loaded; its own choice keeps a third more memory under two readers.
-    own = {"LAKESHIFT_READERS": str(size.readers), "ARROW_DEFAULT_MEMORY_POOL": "jemalloc"}
+    own = {"LAKESHIFT_READERS": str(size.readers), **allocators(size.readers)}
     return own if verb in ("extract", "validate") else {}
 
 

@@ -48,8 +48,14 @@ ENVIRONMENT = {
 }
 WAREHOUSE_USERS = {"check", "plan", "load", "validate", "publish", "views", "rollback", "pending"}
 READERS = {
-    stage: {"LAKESHIFT_READERS": "2" if stage == "dev" else "4", "ARROW_DEFAULT_MEMORY_POOL": "jemalloc"}
-    for stage in STAGE_NAMES
+    stage: {
+        "LAKESHIFT_READERS": readers,
+        "ARROW_DEFAULT_MEMORY_POOL": "jemalloc",
+        "MALLOC_ARENA_MAX": readers,
+        "MALLOC_MMAP_THRESHOLD_": "33554432",
+        "MALLOC_TRIM_THRESHOLD_": "536870912",
+    }
+    for stage, readers in {"dev": "2", "staging": "4", "prod": "4"}.items()
 }
 ROLE = {"LAKESHIFT_WAREHOUSE_ROLE_ARN": "WarehouseRole"}
 OUTPUTS = {

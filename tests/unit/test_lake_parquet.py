@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.allocators import allocators
 from lakeshift.errors import ValidationFailed
 from lakeshift.lake.parquet import FileWriter, count_rows, row_groups, write
 from lakeshift.lake.sizes import row_bytes
@@ -259,7 +260,7 @@ print(int(mark.split()[1]) // 1024)
 
 def test_two_readers_stay_within_memory_when_rows_grow() -> None:
     root = Path(__file__).parents[2]
-    deployed = {**os.environ, "ARROW_DEFAULT_MEMORY_POOL": "jemalloc"}
+    deployed = {**os.environ, **allocators(2)}
     command = [sys.executable, "-c", MEMORY]
     result = subprocess.run(command, cwd=root, env=deployed, check=True, capture_output=True, text=True)
     assert int(result.stdout) < 450
