@@ -26,6 +26,8 @@ _BUSY = (
 )
 # Quotas answer 403 as well: https://cloud.google.com/bigquery/docs/error-messages
 _QUOTAS = frozenset({"rateLimitExceeded", "quotaExceeded"})
+# https://cloud.google.com/bigquery/docs/time-travel#query_data_at_a_point_in_time
+_PAST = "Invalid snapshot time"
 # What the client puts before and behind BigQuery's words: the request, and the job.
 _AROUND = re.compile(r"\A[A-Z]+ https?://\S+: |\s*\n\nLocation: [^\n]*\nJob ID: [^\n]*\s*\Z")
 
@@ -51,7 +53,7 @@ def source_errors(where: str) -> Iterator[None]:
         words = said(error) if isinstance(error, google.GoogleAPICallError) else masked(str(error))
         raise SourceBusy(words, where=where) from error
     except google.GoogleAPICallError as error:
-        raise TerminalError(said(error), where=where) from error
+        raise TerminalError(said(error), where=where, next_step=_step(error)) from error
     except GoogleAuthError as error:
         raise SourceForbidden(f"the key is not accepted: {error}", where=where) from error
 
@@ -59,6 +61,13 @@ def source_errors(where: str) -> Iterator[None]:
 def said(error: google.GoogleAPICallError) -> str:
     """BigQuery's own words, without values, and without the request and the job that its client names around them."""
     return masked(_detail(error, "message") or _AROUND.sub("", error.message))
+
+
+def _step(error: google.GoogleAPICallError) -> str:
+    """What to do about what no other attempt changes, where that is known."""
+    if _PAST in error.message:
+        return "the table was made anew after the run's snapshot, or its time travel has ended: submit the config again."
+    return ""
 
 
 def _reason(error: google.GoogleAPICallError) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from lakeshift.adapters.bigquery import BigQuerySource
 from lakeshift.adapters.bigquery_sql import literal
+from lakeshift.errors import TerminalError
 from lakeshift.inventory.family import family
 from lakeshift.model import Kind, Range, TableRef
 from lakeshift.types.bigquery import columns
@@ -160,6 +162,16 @@ def test_the_shards_of_a_family_are_slices_of_one_table(source: BigQuerySource, 
         assert all(not set(batch.schema.names) & set(part.missing) for batch in batches)
         found += forms.of_batches(batches, own)
     assert found == forms.rows(wanted, own)
+
+
+def test_a_table_that_is_younger_than_the_snapshot_is_for_another_run(
+    source: BigQuerySource, tables: dict[str, Made]
+) -> None:
+    plan = planned.plan_of(source, planned.described(source, tables["by_day"].ref))
+    before = plan.model_copy(update={"snapshot": plan.snapshot - timedelta(days=1)})
+    with pytest.raises(TerminalError, match="Invalid snapshot time") as refused:
+        source.open_session(before, before.slices[0])
+    assert refused.value.next_step.endswith("submit the config again.")
 
 
 def test_rows_that_came_after_the_snapshot_are_neither_read_nor_counted(
