@@ -66,7 +66,7 @@ def said(error: google.GoogleAPICallError) -> str:
 def _step(error: google.GoogleAPICallError) -> str:
     """What to do about what no other attempt changes, where that is known."""
     if _PAST in error.message:
-        return "the table was made anew after the run's snapshot, or its time travel has ended: submit the config again."
+        return "the table is younger than the run's snapshot, or its time travel has ended: submit the config again."
     return ""
 
 
