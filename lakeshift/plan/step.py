@@ -169,7 +169,8 @@ def _marker(run: str) -> str:
 def _plan_all(ports: Ports, record: RunRecord, *, rehearsal: bool) -> _Stands:
     migration = migration_of(ports, record.run)
     taken = TakenNames(names_of(ports, record.run))
-    _prepare(ports.warehouse(migration.target), [*sql.history_table(), history.planned(record.run)], record.run)
+    warehouse = ports.warehouse(migration.target)
+    _prepare(ports, warehouse, [*sql.history_table(), history.planned(record.run)], record.run)
     if migration.reload:
         return _plan_reload(ports, record.run, migration, migration.reload)
     terms = _terms(ports, record, migration, rehearsal=rehearsal)
@@ -200,7 +201,7 @@ def _plan_all(ports: Ports, record: RunRecord, *, rehearsal: bool) -> _Stands:
     for records in held:
         ports.ledger.add_tables(records)
     creates = [f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}" for schema in sorted(schemas)]
-    _prepare(terms.warehouse, creates, record.run)
+    _prepare(ports, terms.warehouse, creates, record.run)
     tables = tuple(table for _, _, table in sorted(order))
     stands = _Stands(order=tables, max_concurrency=terms.shares.concurrency, notes=_run_notes(terms))
     _write(ports, _marker(record.run), stands.model_dump_json().encode())
@@ -224,7 +225,7 @@ def _plan_reload(ports: Ports, run: str, migration: Migration, wanted: Reload) -
             schemas |= set() if made.precreated else {made.target.schema_}
     writer.flush()
     creates = [f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}" for schema in sorted(schemas)]
-    _prepare(ports.warehouse(migration.target), creates, run)
+    _prepare(ports, ports.warehouse(migration.target), creates, run)
     parallelism = migration.input_max_parallelism or ports.defaults.input_max_parallelism
     stands = _Stands(order=tuple(table for _, _, table in sorted(order)), max_concurrency=parallelism)
     _write(ports, _marker(run), stands.model_dump_json().encode())
@@ -401,17 +402,19 @@ def _increment(terms: _Terms, entry: Entry, table: SourceTable, full: TablePlan)
     )
 
 
-def _prepare(warehouse: Warehouse, statements: Sequence[str], run: str) -> None:
+def _prepare(ports: Ports, warehouse: Warehouse, statements: Sequence[str], run: str) -> None:
     """Schemas and history are made here once: tables made side by side would meet in the catalog."""
+    # A repeated call must not get the answers of one whose attempts have all met another run.
+    when = ports.clock().isoformat()
     for start in range(0, len(statements), sql.MAX_BATCH):
-        _run(warehouse, statements[start : start + sql.MAX_BATCH], run)
+        _run(warehouse, statements[start : start + sql.MAX_BATCH], run, when)
 
 
-def _run(warehouse: Warehouse, batch: Sequence[str], run: str) -> None:
+def _run(warehouse: Warehouse, batch: Sequence[str], run: str, when: str) -> None:
     """Run a batch to its end; when it met another transaction it is a new batch, with a new token."""
     state = Statement(finished=False)
     for attempt in range(SETUP_ATTEMPTS):
-        token = sql.token(run, "plan", str(attempt), *batch)
+        token = sql.token(run, "plan", when, str(attempt), *batch)
         state = warehouse.poll(warehouse.submit(batch, token), SETUP_SECONDS)
         if state.finished and not state.error:
             return

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -24,8 +25,8 @@ from lakeshift.model import (
     TableRef,
     TableState,
 )
-from lakeshift.plan.step import plan, plan_of
-from lakeshift.ports import Ports
+from lakeshift.plan.step import SETUP_ATTEMPTS, plan, plan_of
+from lakeshift.ports import Ports, Statement
 from tests.unit.plans import PLAIN, RUN, SNAPSHOT, Answers, entry, migration, planned, ports
 
 OLD = "old-aaaaaaaaaaaa"
@@ -106,6 +107,30 @@ def test_a_step_that_crashed_before_its_end_is_made_anew() -> None:
     warehouse.broken = False
     assert plan(made, RUN).tables == 1
     assert plan_of(made, made.ledger.table(RUN, "p.Shop.a")).source.table == "a"
+
+
+class Crowded(Answers):
+    """A warehouse where the first batches meet other runs; a token that was said before gets its first answer."""
+
+    def __init__(self, conflicts: int) -> None:
+        super().__init__()
+        self.conflicts = conflicts
+        self.tokens: list[str] = []
+
+    def poll(self, statement: str, seconds: float) -> Statement:
+        assert seconds
+        if statement not in self.tokens:
+            self.tokens.append(statement)
+        met = self.tokens.index(statement) < self.conflicts
+        return Statement(finished=True, error="1023" if met else "", transient=met)
+
+
+def test_a_repeated_step_is_not_answered_by_the_attempts_that_met_other_runs() -> None:
+    made = ports([entry(PLAIN, "a")], warehouse=Crowded(SETUP_ATTEMPTS))
+    with pytest.raises(TargetBusy):
+        plan(made, RUN)
+    later = SNAPSHOT + timedelta(seconds=2)
+    assert plan(dataclasses.replace(made, clock=lambda: later), RUN).tables == 1
 
 
 def test_a_plan_of_another_making_is_refused() -> None:
