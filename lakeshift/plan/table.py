@@ -234,13 +234,14 @@ def _quarantine_key(table: SourceTable, rule: TableRule | None, made: Shape) -> 
 def _check_object(entry: Entry, table: SourceTable, migration: Migration) -> None:
     if table.type in READABLE:
         return
-    kind = table.type.lower().replace("_", " ")
+    kind = "an external table" if table.type == "EXTERNAL" else f"a {table.type.lower().replace('_', ' ')}, not a table"
     if table.type not in QUERIED:
-        raise ObjectUnsupported(f"{entry.ref.id} is a {kind}, not a table", next_step="exclude it.")
+        raise ObjectUnsupported(f"{entry.ref.id} is {kind}", next_step="exclude it.")
     if migration.sources[entry.source_index].views.read == "refuse":
+        convert = "" if table.type == "EXTERNAL" else '"convert" takes its SQL, '
         raise ObjectUnsupported(
-            f"{entry.ref.id} is a {kind}, not a table",
-            next_step='exclude it, or set "views" of its source: "convert" takes its SQL, "read" its rows by a query.',
+            f"{entry.ref.id} is {kind}",
+            next_step=f'exclude it, or set "views" of its source: {convert}"read" its rows by a query.',
         )
 
 

@@ -34,6 +34,9 @@ def refusal(config: Any = None, query_bytes: int | None = None, rule: int | None
 
 def test_what_is_no_table_is_refused_by_its_kind() -> None:
     assert "p.Shop.Orders is a materialized view" in refusal(type="MATERIALIZED_VIEW")
+    external = refusal(type="EXTERNAL")
+    assert "p.Shop.Orders is an external table Next: " in external
+    assert "convert" not in external
     assert "p.Shop.Orders is a model" in refusal(migration(views={"read": "query", "dataset": "d"}), type="MODEL")
 
 
