@@ -130,14 +130,16 @@ def adopted(planned: TablePlan, fresh: TablePlan) -> TablePlan:
 
 
 def _differences(planned: TablePlan, fresh: TablePlan) -> list[str]:
-    found = [text(change) for change in changes(planned, fresh)]
+    drift = changes(planned, fresh)
+    found = [text(change) for change in drift]
     if planned.target != fresh.target:
         found.append(f"it goes to {fresh.target.id}, the plan says {planned.target.id}")
     if bool(planned.increment) != bool(fresh.increment):
         full = (note for note in fresh.notes if note.startswith("all rows are read"))
         reason = next(full, "only what is new is read")
         found.append(f"it was planned {'as an increment' if planned.increment else 'in full'}, and now {reason}")
-    if planned.changes != fresh.changes:
+    # Where the source has drifted, it differs from what was published last, whether or not that is another.
+    if not drift and planned.changes != fresh.changes:
         found.append("what was published last is another schema than when it was planned")
     if not found and _made(planned) != _made(fresh):
         found.append("this version of lakeshift would make another table of it")

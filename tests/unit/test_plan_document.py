@@ -13,6 +13,7 @@ from lakeshift.model import Failure, RunState, ViewPlan
 from lakeshift.plan.accepted import Accepted, adopted, refuse_other_config
 from lakeshift.plan.cost import PRICES, estimate, prices, seconds_of
 from lakeshift.plan.document import PlanDocument, PlanHead, PlannedTable, config_differences, drifted, read_plan
+from lakeshift.plan.drift import changes
 from lakeshift.plan.step import plan as plan_run
 from lakeshift.plan.step import plan_of
 from lakeshift.ports import Ports
@@ -107,6 +108,18 @@ def test_a_source_that_has_drifted_is_refused_before_the_ledger_has_a_table(now:
         plan_run(made, RUN)
     assert text in str(error.value)
     assert made.ledger.tables(RUN) == []
+
+
+@pytest.mark.parametrize(("now", "said"), [(PLAIN, True), ([*PLAIN, TEXT], False)])
+def test_another_publish_is_named_only_where_the_source_is_as_it_was_planned(now: Any, said: bool) -> None:
+    shown = document(PLAIN)
+    (table,) = shown.tables()
+    assert table.plan
+    seen = changes(planned(entry(PLAIN, "t0")), planned(entry([*PLAIN, TEXT], "t0")))
+    before = table.model_copy(update={"plan": table.plan.model_copy(update={"changes": seen})})
+    with pytest.raises(PlanDrifted) as error:
+        plan_run(with_plan(PlanDocument.of(shown.head, [before]), now), RUN)
+    assert ("what was published last is another schema" in str(error.value)) is said
 
 
 def test_a_file_that_somebody_has_edited_runs_no_sql_of_theirs() -> None:
