@@ -36,4 +36,5 @@ def rollback(
 
 def _lines(done: RolledBack) -> list[str]:
     told = [f"{one.target}: {_WORDS.get(one.outcome) or one.reason}" for one in done.tables]
+    told += [f"{view}: a view that the run created; it was not taken back" for view in done.views]
     return told or [f"{done.run}: no table was planned; nothing was changed"]

@@ -21,9 +21,10 @@ from lakeshift.errors import (
 )
 from lakeshift.load import catalog, history, sql, undo
 from lakeshift.load.versions import drop
-from lakeshift.model import FINAL_RUN_STATES, Noun, TablePlan, TableRecord, TableState
+from lakeshift.model import FINAL_RUN_STATES, Noun, TablePlan, TableRecord, TableState, ViewState
 from lakeshift.plan.written import plan_of
 from lakeshift.ports import Ports, Warehouse
+from lakeshift.views.step import results_of
 
 log = structlog.get_logger()
 SECONDS = 300.0
@@ -47,14 +48,19 @@ class Undone(Noun):
 
 
 class RolledBack(Noun):
-    """What became of a run."""
+    """What became of a run.
+
+    Attributes:
+        views: views of the target that the run has created, which stay; named only where all of it was asked for.
+    """
 
     run: str
     tables: tuple[Undone, ...]
+    views: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
-        """True when nothing of what was asked for stands any more."""
+        """True when no table of what was asked for stands any more."""
         return all(table.outcome not in ("refused", "not reached") for table in self.tables)
 
 
@@ -82,7 +88,12 @@ def rollback(ports: Ports, run: str, table: str = "", out_of_time: Callable[[], 
     warehouse = ports.warehouse(migration_of(ports, run).target)
     # What was not published is asked for again each time, and must not take the time of what was.
     tables.sort(key=lambda record: record.state is not TableState.PUBLISHED)
-    return RolledBack(run=run, tables=tuple(_settled(ports, warehouse, record, out_of_time) for record in tables))
+    settled = tuple(_settled(ports, warehouse, record, out_of_time) for record in tables)
+    return RolledBack(run=run, tables=settled, views=() if table else _views(ports, run))
+
+
+def _views(ports: Ports, run: str) -> tuple[str, ...]:
+    return tuple(view.target for view in results_of(ports, run) if view.state is ViewState.CREATED)
 
 
 def refuse_at_work(ports: Ports, run: str) -> None:

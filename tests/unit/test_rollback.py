@@ -11,7 +11,7 @@ from lakeshift.errors import SourceNotFound
 from lakeshift.lake.memory import MemoryObjects
 from lakeshift.ledger.memory import MemoryLedger
 from lakeshift.load.rollback import rollback
-from lakeshift.model import Place, RunRecord, RunState, TableRecord, TableState
+from lakeshift.model import Place, RunRecord, RunState, TableRecord, TableState, ViewResult, ViewState
 from lakeshift.ports import Defaults, Places, Ports
 from tests.doubles import NOW, ObedientWarehouse, SmallTables
 
@@ -55,3 +55,16 @@ def test_what_was_published_is_taken_back_before_time_goes_to_what_was_not() -> 
         ("c", "already"),
     ]
     assert not done.complete
+
+
+def test_views_that_the_run_has_created_are_named_since_they_stay() -> None:
+    ports = prepared({"a": TableState.ROLLED_BACK})
+    made = [
+        ViewResult(source=f"p.d.{state}", target=f"d.{state}", state=state, asked=True)
+        for state in (ViewState.CREATED, ViewState.REFUSED)
+    ]
+    ports.objects.put(
+        "staging", "runs/run/view_results.json", json.dumps([one.model_dump(mode="json") for one in made]).encode()
+    )
+    assert rollback(ports, "run").views == ("d.created",)
+    assert rollback(ports, "run", "a").views == ()
