@@ -63,10 +63,16 @@ def accepted(plan_file: Path, config: Path | None) -> PlanDocument:
     """The plan of a file; when a config is given as well, they must belong together.
 
     Raises:
-        ConfigInvalid: it is no plan.
+        OptionInvalid: it is no plan.
+        ConfigInvalid: the config is none.
         PlanDrifted: the config is another than the plan was made for.
     """
-    document = read_plan(file_body(plan_file))
+    try:
+        document = read_plan(file_body(plan_file))
+    except ConfigInvalid as error:
+        problems = tuple(Problem("--plan", one.message, str(plan_file)) for one in error.problems)
+        step = "name a file that `lakeshift plan CONFIG --out` of this version has written."
+        raise OptionInvalid(problems, step) from error
     if config is not None:
         given = file_body(config)
         read(given)

@@ -102,7 +102,8 @@ def read_plan(body: bytes) -> PlanDocument:
         tables = [PlannedTable.model_validate_json(json.dumps(table)) for table in whole.pop("tables")]
         return PlanDocument.of(PlanHead.model_validate_json(json.dumps(whole)), tables)
     except (ValidationError, ValueError, KeyError, AttributeError, TypeError) as error:
-        problem = f"not a plan of this version: {str(error).splitlines()[0][:200]}"
+        reason = f"it has no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0][:200]
+        problem = f"not a plan of this version: {reason}"
         raise ConfigInvalid((Problem("/plan", problem),)) from error
 
 

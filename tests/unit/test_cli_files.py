@@ -37,3 +37,16 @@ def test_a_plan_that_cannot_be_written_names_the_option(tmp_path: Path) -> None:
 
     with pytest.raises(OptionInvalid, match="--out: the plan cannot be written: No such file"):
         plan._write(tmp_path / "no" / "plan.json", cast("Any", Document()))
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [("{}", "--plan: not a plan of this version: it has no 'tables'; found "), (None, "cannot be read")],
+)
+def test_a_plan_that_is_none_is_not_called_a_config(body: str | None, text: str, tmp_path: Path) -> None:
+    given = tmp_path / "shop.plan"
+    if body is not None:
+        given.write_text(body)
+    with pytest.raises(OptionInvalid, match=text) as error:
+        plan.accepted(given, None)
+    assert "lakeshift plan CONFIG --out" in str(error.value)
