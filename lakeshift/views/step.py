@@ -38,6 +38,7 @@ class _Work:
     made: set[str]
     warehouse: Warehouse
     circles: Mapping[str, Sequence[str]]
+    resumed: int
     results: dict[str, ViewResult] = field(default_factory=dict)
 
 
@@ -90,6 +91,7 @@ def _work(ports: Ports, run: str, circles: Mapping[str, Sequence[str]]) -> _Work
         made={str(row[0]) for row in warehouse.query(sql.made_by(run))},
         warehouse=warehouse,
         circles=circles,
+        resumed=record.resumed,
     )
 
 
@@ -166,7 +168,9 @@ def _run(work: _Work, plan: ViewPlan, out_of_time: Callable[[], bool]) -> Statem
     statements = sql.batch(plan, work.run, work.snapshot, f"s3://{bucket}/{keys.view_file(work.run, plan.source.id)}")
     state = Statement(finished=False)
     for attempt in range(ATTEMPTS):
-        name = work.warehouse.submit(statements, token(work.run, plan.source.id, "view", str(attempt), *statements))
+        # What failed before the run was taken up again may be mended: its old token would repeat the old answer.
+        parts = (work.run, plan.source.id, "view", str(work.resumed), str(attempt))
+        name = work.warehouse.submit(statements, token(*parts, *statements))
         state = work.warehouse.poll(name, POLL_SECONDS)
         while not state.finished and not out_of_time():
             state = work.warehouse.poll(name, POLL_SECONDS)

@@ -147,6 +147,18 @@ def test_a_statement_that_is_refused_fails_its_view_and_a_passing_error_is_tried
     assert len(set(warehouse.tokens)) == 3
 
 
+def test_a_resumed_run_asks_anew_for_a_view_that_was_refused() -> None:
+    warehouse = Refusing(0)
+    made = run([planned("a")], warehouse)
+    assert views(made, RUN, never)
+    assert views(made, RUN, never)
+    assert len(set(warehouse.tokens)) == 1
+    record = made.ledger.run(RUN)
+    made.ledger.save_run(record.model_copy(update={"resumed": 1}), record.state)
+    assert views(made, RUN, never)
+    assert len(set(warehouse.tokens)) == 2
+
+
 def test_out_of_time_the_step_is_called_again_and_a_paused_run_makes_nothing() -> None:
     made = run([planned("a")])
     assert not views(made, RUN, lambda: True)
