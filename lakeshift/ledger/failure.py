@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import structlog
 
@@ -68,6 +69,17 @@ def failure_of(error: str, cause: str) -> Failure:
 
 def _message(cause: str) -> str:
     try:
-        return str(json.loads(cause)["errorMessage"])
+        said = json.loads(cause)
+        return _job_run(said) if "JobRunState" in said else str(said["errorMessage"])
     except (ValueError, KeyError, TypeError):
         return cause
+
+
+def _job_run(run: Mapping[str, Any]) -> str:
+    """A run of a Glue job that has failed, of which the cause is its whole description.
+
+    https://docs.aws.amazon.com/glue/latest/webapi/API_JobRun.html
+    """
+    why = f": {run['ErrorMessage']}" if run.get("ErrorMessage") else ""
+    step = "look at its log, then `lakeshift resume RUN`: chunks that are done are not read again."
+    return f"the Glue job run {run['Id']} ended as {run['JobRunState']}{why} Next: {step}"

@@ -168,6 +168,9 @@ def test_a_report_says_how_many_rows_did_not_fit_and_why() -> None:
     ]
 
 
+JOB_STEP = "look at its log, then `lakeshift resume RUN`: chunks that are done are not read again."
+
+
 @pytest.mark.parametrize(
     ("error", "cause", "failure"),
     [
@@ -175,6 +178,16 @@ def test_a_report_says_how_many_rows_did_not_fit_and_why() -> None:
         ("Lambda.Unknown", "killed", ("Lambda.Unknown", "killed")),
         ("States.Timeout", "", ("States.Timeout", "the service gave no cause")),
         ("TerminalError", "no json: x", ("TerminalError", "no json: x")),
+        (
+            "ExtractJobFailed",
+            '{"Id": "jr_1", "JobRunState": "FAILED", "ErrorMessage": "out of disk", "Arguments": {"--run": "r"}}',
+            ("ExtractJobFailed", f"the Glue job run jr_1 ended as FAILED: out of disk Next: {JOB_STEP}"),
+        ),
+        (
+            "ExtractJobFailed",
+            '{"Id": "jr_1", "JobRunState": "TIMEOUT", "Arguments": {"--run": "r"}}',
+            ("ExtractJobFailed", f"the Glue job run jr_1 ended as TIMEOUT Next: {JOB_STEP}"),
+        ),
     ],
 )
 def test_a_step_functions_error_is_read(error: str, cause: str, failure: tuple[str, str]) -> None:
