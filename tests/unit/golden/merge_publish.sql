@@ -1,20 +1,25 @@
 CREATE TABLE "shop"."orders__ls_0123456789ab_gone" AS
-SELECT ls_t."id"
+SELECT DISTINCT ls_t."id"
 FROM "shop"."orders" AS ls_t LEFT JOIN "shop"."orders__ls_0123456789ab_keys" AS ls_k ON ls_t."id" = ls_k."id"
-WHERE ls_k."id" IS NULL
-UNION
-SELECT DISTINCT "id"
+WHERE ls_k."id" IS NULL;
+
+INSERT INTO "shop"."orders__ls_0123456789ab_gone"
+SELECT ls_q."id"
+FROM (SELECT DISTINCT "id"
 FROM "shop"."orders__quarantine__ls_0123456789ab"
-WHERE "__ls_action" = 'quarantined';
+WHERE "__ls_action" = 'quarantined') AS ls_q LEFT JOIN "shop"."orders__ls_0123456789ab_gone" AS ls_g ON ls_q."id" = ls_g."id"
+WHERE ls_g."id" IS NULL;
 
 CREATE TABLE "shop"."orders__ls_0123456789ab_old" AS
 SELECT ls_t."id", ls_t."no_te_a6500123", ls_t."date", ls_t."datetime", ls_t."timestamp", ls_t."numeric", FALSE AS "__ls_added"
-FROM "shop"."orders" AS ls_t INNER JOIN "shop"."orders__ls_0123456789ab" AS ls_s ON ls_t."id" = ls_s."id"
-UNION ALL
+FROM "shop"."orders" AS ls_t INNER JOIN "shop"."orders__ls_0123456789ab" AS ls_s ON ls_t."id" = ls_s."id";
+
+INSERT INTO "shop"."orders__ls_0123456789ab_old"
 SELECT ls_s."id", ls_s."no_te_a6500123", ls_s."date", ls_s."datetime", ls_s."timestamp", ls_s."numeric", TRUE AS "__ls_added"
 FROM "shop"."orders__ls_0123456789ab" AS ls_s LEFT JOIN "shop"."orders" AS ls_t ON ls_t."id" = ls_s."id"
-WHERE ls_t."id" IS NULL
-UNION ALL
+WHERE ls_t."id" IS NULL;
+
+INSERT INTO "shop"."orders__ls_0123456789ab_old"
 SELECT ls_t."id", ls_t."no_te_a6500123", ls_t."date", ls_t."datetime", ls_t."timestamp", ls_t."numeric", FALSE AS "__ls_added"
 FROM "shop"."orders" AS ls_t INNER JOIN "shop"."orders__ls_0123456789ab_gone" AS ls_g ON ls_t."id" = ls_g."id" LEFT JOIN "shop"."orders__ls_0123456789ab" AS ls_s ON ls_t."id" = ls_s."id"
 WHERE ls_s."id" IS NULL;
@@ -34,10 +39,12 @@ USING "shop"."orders__ls_0123456789ab_gone"
 WHERE "shop"."orders"."id" = "shop"."orders__ls_0123456789ab_gone"."id";
 
 CREATE TABLE "shop"."orders__ls_0123456789ab_read" AS
-SELECT "id" FROM "shop"."orders__ls_0123456789ab"
-UNION
-SELECT "id" FROM "shop"."orders__quarantine__ls_0123456789ab"
-UNION
+SELECT "id" FROM "shop"."orders__ls_0123456789ab";
+
+INSERT INTO "shop"."orders__ls_0123456789ab_read"
+SELECT "id" FROM "shop"."orders__quarantine__ls_0123456789ab";
+
+INSERT INTO "shop"."orders__ls_0123456789ab_read"
 SELECT ls_q."id" FROM "shop"."orders__quarantine" AS ls_q LEFT JOIN "shop"."orders__ls_0123456789ab_keys" AS ls_k ON ls_q."id" = ls_k."id" WHERE ls_k."id" IS NULL;
 
 CREATE TABLE "shop"."orders__quarantine__ls_0123456789ab_old" AS
