@@ -6,17 +6,9 @@ from botocore.httpsession import URLLib3Session
 
 from lakeshift.bootstrap import job_ports
 from lakeshift.errors import LakeshiftError
+from tests.contract.test_assumed_role import STAGE
 
-ARGUMENTS = {
-    "LAKESHIFT_STAGE": "dev",
-    "LAKESHIFT_CONFIG_BUCKET": "config",
-    "LAKESHIFT_LAKE_BUCKET": "lake",
-    "LAKESHIFT_STAGING_BUCKET": "staging",
-    "LAKESHIFT_RUNS_TABLE": "runs",
-    "LAKESHIFT_TABLES_TABLE": "tables",
-    "LAKESHIFT_CHUNKS_TABLE": "chunks",
-    "AWS_REGION": "eu-central-1",
-}
+ARGUMENTS = {**STAGE, "AWS_REGION": "eu-central-1"}
 
 
 class SentError(Exception):
